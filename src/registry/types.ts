@@ -1,0 +1,88 @@
+import type { BlobId, BlobSource, Reference, RunContext } from '../core/index.ts';
+import type { Descriptor } from '../oci/index.ts';
+
+/** Credentials for one registry. An identity token is exchanged for access tokens (OAuth2 refresh grant). */
+export type Credentials =
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  | { readonly kind: 'identity-token'; readonly token: string }
+  | { readonly kind: 'bearer'; readonly token: string }
+  | { readonly kind: 'anonymous' };
+
+/** Finds credentials. `source` says where they came from (a file's path, a helper's name), for error messages. */
+export interface CredentialProvider {
+  /** `registry` is a host as in a reference; `repository` lets longer keys win. */
+  resolve(target: {
+    readonly registry: string;
+    readonly repository: string;
+  }): Promise<{ readonly credentials: Credentials; readonly source: string }>;
+}
+
+/** How one registry is reached. */
+export interface RegistryHostOptions {
+  /** Plain HTTP, or HTTPS without verification, are allowed. Loopback hosts always may use HTTP. */
+  readonly insecure?: boolean;
+  /** Base URLs tried first for pulls, in order; the registry itself comes last. */
+  readonly mirrors?: readonly string[];
+  /** PEM texts. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface RegistryClientOptions {
+  readonly credentials: CredentialProvider;
+  /** By registry host; missing hosts get the defaults. */
+  readonly hosts?: Readonly<Record<string, RegistryHostOptions>>;
+  /** Blobs moved at once; default 4. */
+  readonly parallelTransfers?: number;
+  /** Attempts of one request before it fails; default 5, with exponential backoff and jitter. */
+  readonly maxAttempts?: number;
+}
+
+/** A manifest or an index exactly as the registry sent it. */
+export interface FetchedManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The OCI distribution protocol. Everything fetched is verified against its digest. Errors: `IMAGE_NOT_FOUND`,
+ * `REGISTRY_UNAUTHORIZED`, `REGISTRY_DENIED`, `REGISTRY_UNAVAILABLE`, `REGISTRY_RATE_LIMITED`, `REGISTRY_PROTOCOL`,
+ * `BLOB_DIGEST_MISMATCH`.
+ */
+export interface RegistryClient {
+  /** The manifest or index behind a tag or a digest. */
+  fetchManifest(reference: Reference, context: RunContext): Promise<FetchedManifest>;
+  /** Digest and type only (HEAD, or GET where HEAD is refused). */
+  resolve(reference: Reference, context: RunContext): Promise<Descriptor>;
+  /** Streams a blob, resuming after a lost connection. The last chunk is only given out after the digest was right. */
+  fetchBlob(reference: Reference, blob: BlobId, context: RunContext): AsyncIterable<Uint8Array>;
+  hasBlob(reference: Reference, blob: BlobId, context: RunContext): Promise<boolean>;
+  /**
+   * Makes a blob present: skipped when it is there, mounted from `mountFrom` (a repository of the same registry) where the
+   * registry allows it, else uploaded, resuming where possible.
+   */
+  pushBlob(
+    reference: Reference,
+    blob: BlobId,
+    open: BlobSource['open'],
+    options: { readonly mountFrom?: readonly string[] },
+    context: RunContext,
+  ): Promise<'existed' | 'mounted' | 'uploaded'>;
+  /** Puts a manifest under the reference's tag, or under its digest when it has no tag. */
+  pushManifest(reference: Reference, manifest: FetchedManifest, context: RunContext): Promise<void>;
+  listTags(reference: Reference, context: RunContext): Promise<readonly string[]>;
+  deleteManifest(reference: Reference, context: RunContext): Promise<void>;
+  /** Checks credentials against the registry's `/v2/`; for `login`. */
+  ping(registry: string, context: RunContext): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a pull stored: `descriptor` is the root as resolved, `manifest` the one for the wanted platform. */
+export interface PulledImage {
+  readonly root: Descriptor;
+  readonly manifest: Descriptor;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+}
+
