@@ -4,6 +4,7 @@ export * from './digest.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './location.ts';
+export * from './path-pattern.ts';
 export * from './platform.ts';
 export * from './reference.ts';
 export * from './run-context.ts';
