@@ -1,0 +1,129 @@
+import type { BuildRequest, BuildResult } from '../../backends/types.ts';
+import { type CommandContext, defineCommand } from '../command.ts';
+import type { OptionValues } from '../options/option-table.ts';
+import { usage } from '../options/values.ts';
+import { openProgress } from '../progress/choose-progress.ts';
+import { createBuildRequest } from '../request/create-request.ts';
+import { styleFor } from '../terminal/style.ts';
+import { BUILD_OPTIONS, type BuildOptions } from './build-options.ts';
+
+type Values = OptionValues<BuildOptions>;
+
+/** `zlayer build` */
+export const buildCommand = defineCommand({
+  name: 'build',
+  summary: 'Build an image from a Dockerfile',
+  details: [
+    'PATH is the directory of the build context. A URL is a git repository (https://host/repo.git#branch:directory) or a tar. With "-" standard input is a Dockerfile, or a tar that holds one.',
+    "The options are docker build's. What cannot be honoured is refused before the first step runs; nothing is ignored.",
+  ],
+  positionals: { usage: 'PATH | URL | -', min: 1, max: 1, complete: 'directory' },
+  options: BUILD_OPTIONS,
+  examples: [
+    { text: 'Build the current directory and name the image', line: 'zlayer build -t app:1.0 .' },
+    {
+      text: 'Another Dockerfile, an ARG, and one stage of several',
+      line: 'zlayer build -f deploy/Dockerfile --build-arg VERSION=1.0 --target test .',
+    },
+    { text: 'Build and push', line: 'zlayer build -t registry.example.com/team/app:1.0 --push .' },
+    {
+      text: 'A secret that no layer keeps: RUN --mount=type=secret,id=npm',
+      line: 'zlayer build --secret id=npm,src=$HOME/.npmrc .',
+    },
+    { text: 'Why is a step not cached? Ask without running anything', line: 'zlayer build --plan .' },
+    { text: 'The files of the result instead of an image', line: 'zlayer build -o out .' },
+    { text: 'A tar that docker load takes', line: 'zlayer build -t app -o type=docker,dest=app.tar .' },
+    {
+      text: 'A Dockerfile from standard input, without a context',
+      line: "printf 'FROM scratch\\nCOPY <<E /e\\nhi\\nE\\n' | zlayer build -",
+    },
+    {
+      text: 'From a branch and a directory of a git repository',
+      line: 'zlayer build https://github.com/user/repo.git#main:docker',
+    },
+  ],
+  run: async (context, { values, positionals }) => {
+    checkCombinations(values, context);
+    const request = await createBuildRequest(context, values, positionals[0]!);
+    if (values.plan) return runPlan(context, values, request);
+    return runBuild(context, values, request);
+  },
+});
+
+function checkCombinations(values: Values, { stdout }: CommandContext): void {
+  if (values.quiet && values.progress !== undefined && values.progress !== 'quiet') {
+    throw usage(`--quiet and --progress=${values.progress} contradict each other.`, 'Leave one out.');
+  }
+  if (values.plan && (values.push || values.load)) throw usage('--plan runs nothing, so it can neither push nor load.');
+  const toStdout = values.output.some((text) => text === '-' || /(?:^|,)dest=-(?:,|$)/.test(text));
+  if (toStdout && stdout.isTerminal) {
+    throw usage('The output would go to a terminal.', 'Redirect standard output, or name a file with dest=FILE.');
+  }
+  if (toStdout && (values.quiet || values.format !== undefined)) {
+    throw usage('Standard output cannot take both the output and the image id.', 'Use --iidfile or --metadata-file.');
+  }
+}
+
+async function runPlan(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
+  const progress = await openProgress(context, values.quiet ? 'quiet' : (values.progress ?? 'quiet'));
+  try {
+    const plan = await context.services.plan(request, { signal: context.signal, onEvent: progress.onEvent });
+    progress.close();
+    if (values.format === 'json') context.stdout.write(`${JSON.stringify(plan, null, 2)}\n`);
+    else
+      context.stdout.write(
+        (await import('../report/format-plan.ts')).formatPlan(plan, styleFor(context.stdout, context.env)),
+      );
+  } finally {
+    progress.close();
+  }
+  return undefined;
+}
+
+async function runBuild(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
+  const loader = values.load
+    ? await (await import('../docker-load.ts')).prepareDockerLoad(context, request)
+    : undefined;
+  const mode = values.quiet ? 'quiet' : values.progress;
+  const progress = await openProgress(context, mode);
+  try {
+    const result = await context.services.build(loader?.request ?? request, {
+      signal: context.signal,
+      onEvent: progress.onEvent,
+    });
+    progress.close();
+    await writeFiles(context, values, { request, result });
+    await loader?.load(context);
+    await printResult(context, { ...values, progress: mode }, result);
+  } finally {
+    progress.close();
+    loader?.remove();
+  }
+  return undefined;
+}
+
+async function writeFiles(
+  { cwd }: CommandContext,
+  values: Values,
+  { request, result }: { readonly request: BuildRequest; readonly result: BuildResult },
+): Promise<void> {
+  if (values.iidfile === undefined && values['metadata-file'] === undefined) return;
+  const { writeResultFile } = await import('../report/write-result-file.ts');
+  if (values.iidfile !== undefined) writeResultFile(values.iidfile, result.configDigest, { cwd, option: '--iidfile' });
+  if (values['metadata-file'] === undefined) return;
+  const { toBuildMetadata } = await import('../report/build-metadata.ts');
+  const text = `${JSON.stringify(toBuildMetadata(result, request.annotations), null, 2)}\n`;
+  writeResultFile(values['metadata-file'], text, { cwd, option: '--metadata-file' });
+}
+
+async function printResult(
+  context: CommandContext,
+  values: Pick<Values, 'quiet' | 'format' | 'progress'>,
+  result: BuildResult,
+): Promise<void> {
+  if (values.format === 'json') context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  else if (values.quiet) context.stdout.write(`${result.configDigest}\n`);
+  if (values.format === 'json' || values.progress === 'quiet' || values.progress === 'rawjson') return;
+  const { formatResult } = await import('../report/format-result.ts');
+  context.stderr.write(formatResult(result, styleFor(context.stderr, context.env)));
+}

@@ -1,0 +1,43 @@
+import type { CommandContext } from '../command.ts';
+import { usage } from '../options/values.ts';
+import { styleFor } from '../terminal/style.ts';
+import type { Progress } from './progress.ts';
+import { createQuietProgress } from './quiet.ts';
+
+const MODES = ['auto', 'tty', 'plain', 'rawjson', 'quiet'];
+
+/**
+ * Opens the display that was asked for. `auto` is `tty` on a terminal that can move its cursor, else `plain`.
+ *
+ * @throws BuildError `USAGE` for `tty` where there is no terminal.
+ */
+export async function openProgress(context: CommandContext, wanted: string | undefined): Promise<Progress> {
+  const mode = modeOf(context, wanted);
+  const { stderr } = context;
+  const style = styleFor(stderr, context.env);
+  switch (mode) {
+    case 'quiet':
+      return createQuietProgress();
+    case 'rawjson':
+      return (await import('./rawjson.ts')).createRawJsonProgress(stderr);
+    case 'plain':
+      return (await import('./plain.ts')).createPlainProgress(stderr, style);
+    default:
+      return (await import('./tty.ts')).createTtyProgress({
+        output: stderr,
+        style,
+        env: context.env,
+        now: context.now,
+      });
+  }
+}
+
+function modeOf({ env, stderr }: CommandContext, wanted: string | undefined): string {
+  const fromEnv = env.BUILDKIT_PROGRESS;
+  const mode = wanted ?? (fromEnv !== undefined && MODES.includes(fromEnv) ? fromEnv : 'auto');
+  if (mode === 'tty' && !stderr.isTerminal) {
+    throw usage('--progress=tty needs a terminal on standard error.', 'Use --progress=plain.');
+  }
+  if (mode !== 'auto') return mode;
+  return stderr.isTerminal && env.TERM !== 'dumb' ? 'tty' : 'plain';
+}

@@ -1,0 +1,6 @@
+import type { Progress } from './progress.ts';
+
+/** Shows nothing: the command prints the image id at the end. */
+export function createQuietProgress(): Progress {
+  return { onEvent: () => undefined, close: () => undefined };
+}

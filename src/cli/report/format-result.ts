@@ -1,0 +1,30 @@
+import type { BuildResult } from '../../backends/types.ts';
+import { familiarReference, formatPlatform, parseReference } from '../../core/index.ts';
+import type { Style } from '../terminal/style.ts';
+import { formatDuration, formatSize } from '../terminal/units.ts';
+
+/** What a build made, in a few lines. */
+export function formatResult(result: BuildResult, style: Style): string {
+  const { steps, layers } = result;
+  const cached = steps.filter(({ verdict }) => verdict.kind === 'cached').length;
+  const count = `${steps.length} step${steps.length === 1 ? '' : 's'}${cached === 0 ? '' : `, ${cached} cached`}`;
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ['image', result.configDigest],
+    ['digest', result.digest],
+    ...result.references.map((reference) => ['name', familiarName(reference)] as const),
+    [
+      'size',
+      `${formatSize(result.sizeBytes)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}, ${formatPlatform(result.platform)}`,
+    ],
+  ];
+  return [
+    `${style.green(style.bold('Built'))} in ${formatDuration(result.durationMs)} (${count})`,
+    ...rows.map(([name, value]) => `  ${style.dim(name.padEnd(6))} ${value}`),
+    '',
+  ].join('\n');
+}
+
+/** A full reference as people write it. */
+export function familiarName(reference: string): string {
+  return familiarReference(parseReference(reference));
+}

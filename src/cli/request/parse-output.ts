@@ -1,0 +1,121 @@
+import type { OutputInput } from '../../backends/types.ts';
+import { BuildError } from '../../core/index.ts';
+import { nearestName } from '../options/nearest-name.ts';
+import { parseFields, usage } from '../options/values.ts';
+
+/** What `-o` texts ask for together. */
+export interface OutputsRequest {
+  readonly outputs: readonly OutputInput[];
+  /** From `name=`. */
+  readonly tags: readonly string[];
+  readonly rewriteTimestamp: boolean;
+}
+
+const TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
+type OutputType = (typeof TYPES)[number];
+
+const ATTRIBUTES: Readonly<Record<OutputType, readonly string[]>> = {
+  image: ['name', 'push', 'rewrite-timestamp'],
+  registry: ['name', 'push', 'rewrite-timestamp'],
+  oci: ['dest', 'tar', 'name', 'rewrite-timestamp'],
+  docker: ['dest', 'name', 'rewrite-timestamp'],
+  tar: ['dest', 'rewrite-timestamp'],
+  local: ['dest', 'rewrite-timestamp'],
+  cacheonly: [],
+};
+
+/**
+ * Reads the values of `--output` in buildx's notation: fields of `key=value`, or a directory alone, or `-`.
+ *
+ * @throws BuildError `USAGE`; `UNSUPPORTED` for attributes of buildx that are not offered.
+ */
+export function parseOutputs(texts: readonly string[]): OutputsRequest {
+  const parsed = texts.map(parseOutput);
+  const toStdout = parsed.filter(({ output }) => 'destination' in output && output.destination === '-');
+  if (toStdout.length > 1) throw usage('Only one --output can go to standard output.');
+  return {
+    outputs: parsed.map(({ output }) => output),
+    tags: parsed.flatMap(({ tags }) => tags),
+    rewriteTimestamp: parsed.some(({ rewriteTimestamp }) => rewriteTimestamp),
+  };
+}
+
+interface ParsedOutput {
+  readonly output: OutputInput;
+  readonly tags: readonly string[];
+  readonly rewriteTimestamp: boolean;
+}
+
+function parseOutput(text: string): ParsedOutput {
+  const fields = parseFields(text, '--output');
+  const [first] = fields;
+  if (fields.length === 1 && first!.value === undefined) {
+    if (text === '') throw usage('--output is empty.', 'Write a directory, "-", or type=…,dest=….');
+    const output: OutputInput = text === '-' ? { kind: 'tar', destination: '-' } : { kind: 'local', destination: text };
+    return { output, tags: [], rewriteTimestamp: false };
+  }
+  const attributes = new Map<string, string>();
+  for (const { key, value } of fields) {
+    if (value === undefined) throw usage(`--output takes key=value, not "${key}" (in "${text}").`);
+    attributes.set(key, value);
+  }
+  const type = readType(attributes.get('type'), text);
+  for (const key of attributes.keys()) requireAttribute(type, key);
+  return {
+    output: toOutput(type, attributes, text),
+    tags: (attributes.get('name') ?? '').split(',').filter((name) => name !== ''),
+    rewriteTimestamp: readFlag(attributes, 'rewrite-timestamp', false),
+  };
+}
+
+function readType(type: string | undefined, text: string): OutputType {
+  if (type === undefined) throw usage(`--output "${text}" has no type.`, `Write type=${TYPES.join('|')}.`);
+  const known = TYPES.find((name) => name === type);
+  if (known !== undefined) return known;
+  const nearest = nearestName(type, TYPES);
+  throw usage(
+    `There is no output type "${type}".`,
+    `${nearest === undefined ? '' : `Did you mean "${nearest}"? `}It is one of: ${TYPES.join(', ')}.`,
+  );
+}
+
+function requireAttribute(type: OutputType, key: string): void {
+  if (key === 'type' || ATTRIBUTES[type].includes(key)) return;
+  throw new BuildError('UNSUPPORTED', `The attribute ${key} of --output type=${type} is not supported.`, {
+    hint: ATTRIBUTES[type].length === 0 ? 'This type has no attributes.' : `It has: ${ATTRIBUTES[type].join(', ')}.`,
+  });
+}
+
+function toOutput(type: OutputType, attributes: ReadonlyMap<string, string>, text: string): OutputInput {
+  const destination = attributes.get('dest');
+  switch (type) {
+    case 'image':
+      return { kind: 'image', push: readFlag(attributes, 'push', false) };
+    case 'registry':
+      return { kind: 'image', push: readFlag(attributes, 'push', true) };
+    case 'cacheonly':
+      return { kind: 'cacheonly' };
+    case 'oci': {
+      const tar = readFlag(attributes, 'tar', true);
+      return { kind: 'oci', destination: tar ? (destination ?? '-') : requireDirectory(destination, text), tar };
+    }
+    case 'local':
+      return { kind: 'local', destination: requireDirectory(destination, text) };
+    case 'docker':
+    case 'tar':
+      return { kind: type, destination: destination ?? '-' };
+  }
+}
+
+function requireDirectory(destination: string | undefined, text: string): string {
+  if (destination !== undefined && destination !== '' && destination !== '-') return destination;
+  throw usage(`--output "${text}" needs a directory.`, 'Add dest=DIR.');
+}
+
+function readFlag(attributes: ReadonlyMap<string, string>, key: string, otherwise: boolean): boolean {
+  const value = attributes.get(key);
+  if (value === undefined) return otherwise;
+  if (value === 'true' || value === '1') return true;
+  if (value === 'false' || value === '0') return false;
+  throw usage(`${key} in --output is either true or false, not "${value}".`);
+}

@@ -1,0 +1,98 @@
+import { type BuildError, exitCodeOf, toBuildError } from '../core/index.ts';
+import type { Command, CommandContext, TextOutput } from './command.ts';
+import { COMMANDS } from './command-table.ts';
+import { nearestName } from './options/nearest-name.ts';
+import { parseOptions } from './options/parse-options.ts';
+import { usage } from './options/values.ts';
+import { styleFor } from './terminal/style.ts';
+
+const MAX_TEXT_COLUMNS = 100;
+const DEFAULT_COLUMNS = 80;
+
+/** Runs a command line to its exit status. Every error is printed here, once; nothing is thrown. */
+export async function runCommandLine(context: CommandContext, args: readonly string[]): Promise<number> {
+  const [verb] = args;
+  try {
+    return await dispatch(context, args);
+  } catch (thrown) {
+    return reportError(context, thrown, COMMANDS.some(({ name }) => name === verb) ? verb : undefined);
+  }
+}
+
+async function dispatch(context: CommandContext, args: readonly string[]): Promise<number> {
+  const [verb, ...rest] = args;
+  if (verb === undefined) {
+    await printOverview(context, context.stderr);
+    return exitCodeOf('usage');
+  }
+  if (verb === 'help' || verb === '--help' || verb === '-h') return runHelp(context, rest);
+  const entry = COMMANDS.find(({ name }) => name === verb);
+  if (entry === undefined) throw unknownCommand(verb);
+  const command = await entry.load();
+  const input = parseOptions(command.options, rest);
+  if (input.wantsHelp) {
+    await printHelp(context, command);
+    return 0;
+  }
+  checkPositionals(command, input.positionals);
+  return (await command.run(context, input)) ?? 0;
+}
+
+function checkPositionals({ name, positionals: { usage: shown, min, max } }: Command, given: readonly string[]): void {
+  if (given.length >= min && given.length <= max) return;
+  const amount = max === 0 ? 'no arguments' : min === max ? `${countOf(min)} (${shown})` : `${shown}`;
+  if (given.length < min && given.length === 0) {
+    const hint = name === 'build' ? 'For the current directory: zlayer build .' : undefined;
+    throw usage(`"zlayer ${name}" needs ${min === max ? countOf(min) : 'an argument'}: ${shown}.`, hint);
+  }
+  throw usage(`"zlayer ${name}" takes ${amount}, but was given ${given.length}: ${given.join(' ')}`);
+}
+
+function countOf(count: number): string {
+  return count === 1 ? 'one argument' : `${count} arguments`;
+}
+
+function unknownCommand(verb: string): BuildError {
+  if (verb.startsWith('-')) return usage(`There is no option ${verb} before a command.`, 'See `zlayer help`.');
+  const nearest = nearestName(
+    verb,
+    COMMANDS.map(({ name }) => name),
+  );
+  return usage(
+    `There is no command "${verb}".`,
+    nearest === undefined ? 'See `zlayer help`.' : `Did you mean "zlayer ${nearest}"?`,
+  );
+}
+
+async function runHelp(context: CommandContext, [verb]: readonly string[]): Promise<number> {
+  if (verb === undefined || verb.startsWith('-')) {
+    await printOverview(context, context.stdout);
+    return 0;
+  }
+  const entry = COMMANDS.find(({ name }) => name === verb);
+  if (entry === undefined) throw unknownCommand(verb);
+  await printHelp(context, await entry.load());
+  return 0;
+}
+
+async function printHelp(context: CommandContext, command: Command): Promise<void> {
+  const { formatCommandHelp } = await import('./help.ts');
+  context.stdout.write(formatCommandHelp(command, layoutOf(context, context.stdout)));
+}
+
+async function printOverview(context: CommandContext, output: TextOutput): Promise<void> {
+  const { formatOverview } = await import('./help.ts');
+  output.write(formatOverview(COMMANDS, layoutOf(context, output)));
+}
+
+function layoutOf(context: CommandContext, output: TextOutput) {
+  const columns = Math.min(output.columns() ?? DEFAULT_COLUMNS, MAX_TEXT_COLUMNS);
+  return { columns, style: styleFor(output, context.env) };
+}
+
+async function reportError(context: CommandContext, thrown: unknown, command: string | undefined): Promise<number> {
+  const error = toBuildError(thrown);
+  const { formatError } = await import('./report/format-error.ts');
+  context.stderr.write(formatError(error, { ...layoutOf(context, context.stderr), command }));
+  return exitCodeOf(error.kind);
+}

@@ -1,0 +1,75 @@
+import type { BuildPlan, BuildRequest, BuildResult } from '../backends/types.ts';
+import type { BuildEvent, Platform, Reference } from '../core/index.ts';
+import type { Descriptor } from '../oci/index.ts';
+import type { Credentials } from '../registry/index.ts';
+import type { Store } from '../store/index.ts';
+
+/** How long work is cancelled and observed. */
+export interface Observed {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: BuildEvent) => void;
+}
+
+/** An image that moved between the store and somewhere else. */
+export interface MovedImage {
+  /** Full reference, where it has a name. */
+  readonly reference: string | undefined;
+  readonly digest: Descriptor['digest'];
+}
+
+/**
+ * What the commands need of the rest of the house. Every method loads its part when it is called, so that a command
+ * starts without what it does not use.
+ */
+export interface Services {
+  build(request: BuildRequest, observed: Observed): Promise<BuildResult>;
+  plan(request: BuildRequest, observed: Observed): Promise<BuildPlan>;
+  pull(input: PullInput, observed: Observed): Promise<MovedImage>;
+  push(input: PushInput, observed: Observed): Promise<MovedImage>;
+  openStore(dataDir: string | undefined): Promise<Store>;
+  save(input: SaveInput, observed: Observed): Promise<void>;
+  load(input: LoadInput, observed: Observed): Promise<readonly MovedImage[]>;
+  importRootfs(input: ImportInput, observed: Observed): Promise<MovedImage>;
+  login(input: LoginInput, observed: Observed): Promise<{ readonly storedIn: string }>;
+  /** True when there was something to forget. */
+  logout(registry: string): Promise<{ readonly removed: boolean; readonly storedIn: string }>;
+}
+
+export interface PullInput {
+  readonly reference: Reference;
+  readonly platform: Platform | undefined;
+  readonly dataDir: string | undefined;
+}
+
+export interface PushInput {
+  readonly reference: Reference;
+  readonly dataDir: string | undefined;
+}
+
+export interface SaveInput {
+  /** Full references or digests, as resolved in the store. */
+  readonly images: ReadonlyArray<{ readonly reference: string | undefined; readonly descriptor: Descriptor }>;
+  readonly format: 'docker' | 'oci';
+  readonly write: (bytes: AsyncIterable<Uint8Array>) => Promise<void>;
+  readonly dataDir: string | undefined;
+}
+
+export interface LoadInput {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly dataDir: string | undefined;
+}
+
+export interface ImportInput {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly reference: Reference | undefined;
+  /** `--change` texts: Dockerfile instructions that set the config. */
+  readonly changes: readonly string[];
+  readonly message: string | undefined;
+  readonly platform: Platform | undefined;
+  readonly dataDir: string | undefined;
+}
+
+export interface LoginInput {
+  readonly registry: string;
+  readonly credentials: Extract<Credentials, { kind: 'basic' }>;
+}

@@ -1,0 +1,63 @@
+// Makes dist/: the command (`zlayer.js` with the chunks that it loads when they are used) and the library (`index.js`
+// with its declarations). Options: `--no-types` leaves out the declarations, `--only-command` also the library.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+// Beside dist/, so that it can be renamed, in a folder that git and npm ignore.
+const staging = join(root, 'node_modules/.cache', `zlayer-dist-${process.pid}`);
+const { version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const flags = new Set(process.argv.slice(2));
+const onlyCommand = flags.has('--only-command');
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  splitting: true,
+  outdir: staging,
+  chunkNames: 'chunks/[name]-[hash]',
+  define: { ZLAYER_VERSION: JSON.stringify(version) },
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+async function bundleCommand() {
+  await build({
+    ...shared,
+    entryPoints: { zlayer: 'src/cli/main.ts' },
+    banner: { js: '#!/usr/bin/env node' },
+    minifySyntax: true,
+    minifyWhitespace: true,
+  });
+  chmodSync(join(staging, 'zlayer.js'), 0o755);
+}
+
+async function bundleLibrary() {
+  if (!existsSync(join(root, 'src/index.ts'))) return;
+  await build({
+    ...shared,
+    entryPoints: { index: 'src/index.ts' },
+    external: Object.keys(dependencies),
+  });
+}
+
+function writeDeclarations() {
+  if (!existsSync(join(root, 'src/index.ts'))) return;
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const args = ['--project', 'tools/tsconfig.declarations.json', '--outDir', staging];
+  const { status } = spawnSync(process.execPath, [tsc, ...args], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+await bundleCommand();
+if (!onlyCommand) await bundleLibrary();
+if (!onlyCommand && !flags.has('--no-types')) writeDeclarations();
+rmSync(dist, { recursive: true, force: true });
+renameSync(staging, dist);
