@@ -24,11 +24,22 @@ export interface Entry {
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Where the bytes of a file are. A `range` lies in an uncompressed layer blob, a `host-file` anywhere on this machine. */
+/** A stretch of a sparse file that is not a hole: `sizeBytes` bytes at `offset` of the file lie at `fileOffset` of the archive. */
+export interface SparseSegment {
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly fileOffset: number;
+}
+
+/**
+ * Where the bytes of a file are. A `range` lies in an uncompressed layer blob, a `host-file` anywhere on this machine;
+ * `sparse` is a `range` with holes (GNU sparse members). `readContent` reads all kinds.
+ */
 export type Content =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'host-file'; readonly path: string | Buffer }
-  | { readonly kind: 'range'; readonly file: string; readonly offset: number };
+  | { readonly kind: 'range'; readonly file: string; readonly offset: number }
+  | { readonly kind: 'sparse'; readonly file: string; readonly segments: readonly SparseSegment[] };
 
 /** An entry of a layer to be written. `content` is there exactly for files with `sizeBytes` greater than 0. */
 export interface LayerEntry {
@@ -51,3 +62,16 @@ export interface FileTree {
   /** An id shared by exactly the names that are hard links of one file; undefined when the file has one name. */
   linkId(path: BytePath): string | undefined;
 }
+
+/** Hides a name of lower layers. In the tar it is an empty file `.wh.<name>` beside it (image-spec, layer.md). */
+export interface Whiteout {
+  readonly whiteout: BytePath;
+}
+
+/** Hides everything that lower layers hold in a directory. In the tar it is an empty file `.wh..wh..opq` in it. */
+export interface OpaqueMark {
+  readonly opaque: BytePath;
+}
+
+/** Anything that a layer can hold. */
+export type LayerItem = LayerEntry | Whiteout | OpaqueMark;
