@@ -56,6 +56,8 @@ export const ERROR_CODES = {
   BLOB_DIGEST_MISMATCH: { kind: 'corrupt' },
   BLOB_MISSING: { kind: 'corrupt' },
   STORE_CORRUPT: { kind: 'corrupt' },
+  STORE_FOREIGN: { kind: 'environment' },
+  STORE_VERSION: { kind: 'unsupported' },
   STORE_LOCKED: { kind: 'conflict', retryable: true },
   STORE_FULL: { kind: 'environment' },
   STORE_PERMISSION: { kind: 'environment' },

@@ -1,0 +1,96 @@
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { BuildError } from '../core/index.ts';
+import { syncPath, writeNewFile } from './durable.ts';
+import type { StorePaths } from './paths.ts';
+import { guard, systemCode } from './store-error.ts';
+import type { StoreHome } from './store-home.ts';
+
+/** Raised when an older zlayer could no longer read what this one writes. */
+const STORE_VERSION = 1;
+
+/** What a store's root may hold while it is being made, or after the making was cut short. */
+const OURS = new Set(['oci-layout', 'index.json', 'blobs', 'zlayer', 'lost+found']);
+
+/** An index without entries (image-spec, image-index.md). */
+export const EMPTY_INDEX = {
+  schemaVersion: 2,
+  mediaType: 'application/vnd.oci.image.index.v1+json',
+  manifests: [],
+} as const;
+
+/**
+ * Makes sure that a store is there: one small read when it is, otherwise every file is made whole and only if missing, in
+ * an order that any number of processes may go through at once and any of them may break off.
+ *
+ * @throws BuildError `STORE_FOREIGN` for a directory of something else, `STORE_VERSION` for a store of a newer zlayer,
+ * `STORE_PERMISSION`, `STORE_FULL`.
+ */
+export function openLayout(home: StoreHome): void {
+  const { paths } = home;
+  guard(`open the store ${paths.root}`, () => {
+    const version = readVersion(paths);
+    if (version === undefined) createLayout(home);
+    else if (version > STORE_VERSION) throw tooNew(paths, version);
+  });
+}
+
+function readVersion(paths: StorePaths): number | undefined {
+  try {
+    const { version } = JSON.parse(readFileSync(paths.versionFile, 'utf8')) as { version?: unknown };
+    return typeof version === 'number' ? version : undefined;
+  } catch (error) {
+    const code = systemCode(error);
+    if (error instanceof SyntaxError || code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function createLayout(home: StoreHome): void {
+  const { paths } = home;
+  mkdirSync(paths.root, { recursive: true, mode: 0o700 });
+  refuseForeign(paths.root);
+  for (const path of [`${paths.blobs}/sha256`, paths.tmp, paths.trash, paths.leases, paths.areas, paths.records]) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  }
+  createOnce(home, paths.index, EMPTY_INDEX);
+  createOnce(home, paths.layoutFile, { imageLayoutVersion: '1.0.0' });
+  rmSync(paths.versionFile, { force: true });
+  createOnce(home, paths.versionFile, { version: STORE_VERSION });
+  home.rest();
+}
+
+function refuseForeign(root: string): void {
+  const names = readdirSync(root);
+  const foreign = names.find((name) => !OURS.has(name));
+  if (foreign === undefined || names.includes('oci-layout')) return;
+  throw new BuildError(
+    'STORE_FOREIGN',
+    `${root} cannot be an image store: it holds other files, such as "${foreign}".`,
+    {
+      hint: 'Set ZLAYER_DATA_DIR to an empty or new directory.',
+    },
+  );
+}
+
+/** A link fails where a file is: the first of several processes wins, and nobody ever sees half a file. */
+function createOnce(home: StoreHome, path: string, value: unknown): void {
+  const temporaryPath = home.temporaryPath('layout');
+  writeNewFile(temporaryPath, Buffer.from(JSON.stringify(value)), { durable: true });
+  try {
+    linkSync(temporaryPath, path);
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(temporaryPath);
+  }
+  syncPath(dirname(path));
+}
+
+function tooNew(paths: StorePaths, version: number): BuildError {
+  return new BuildError(
+    'STORE_VERSION',
+    `The store ${paths.root} has format ${version}; this zlayer reads formats up to ${STORE_VERSION}.`,
+    { hint: 'Update zlayer, or set ZLAYER_DATA_DIR to another directory.' },
+  );
+}
