@@ -1,1 +1,23 @@
+export { type ExcerptOptions, formatExcerpt } from './excerpt.ts';
+export {
+  type ExpandedNames,
+  type ExpandedWord,
+  type ExpandedWords,
+  type ExpandOptions,
+  expandHeredocBody,
+  expandWord,
+  expandWords,
+} from './expand.ts';
+export { type IgnoreRule, parseIgnoreFile, toIgnoreRules } from './ignore/ignore-file.ts';
+export { createIgnoreMatcher, type IgnoreDecision, type IgnoreMatcher } from './ignore/ignore-matcher.ts';
+export { matchPathPattern, type PathPattern, type PathPatternOptions, parsePathPattern } from './ignore/match-path.ts';
+export { rangeOfArgument, rangeOfFlag } from './locate.ts';
+export { nearestWord } from './nearest.ts';
+export { type ParseOptions, parseDockerfile, parseInstruction } from './parse.ts';
+export { type ModeChange, parseChmod } from './parse-chmod.ts';
+export { type Device, parseDevice } from './parse-device.ts';
+export { parseDuration } from './parse-duration.ts';
+export { type ParseMountOptions, parseMount } from './parse-mount.ts';
+export { type PortSpec, parsePortSpec, parsePorts } from './parse-ports.ts';
+export { parseSize } from './parse-size.ts';
 export * from './types.ts';

@@ -42,12 +42,22 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-interface InstructionBase {
+/** A word of an instruction with its place, so that an error or a finding can point at it. */
+export interface SourceWord {
+  readonly role: 'keyword' | 'flag' | 'argument';
+  /** Flags without quotes and escapes; arguments as written; the strings of a JSON form decoded; a shell form whole. */
+  readonly text: string;
+  readonly range: SourceRange;
+}
+
+export interface InstructionBase {
   /** The whole instruction with its flags, continuations and heredocs. */
   readonly range: SourceRange;
   /** The instruction as one logical line (continuations joined, comments dropped), without heredoc bodies. */
   readonly text: string;
-  /** The comment lines directly above, without `#`, for `outline` and `targets`. */
+  /** The keyword, then the flags, then the arguments, in order. See `rangeOfFlag` and `rangeOfArgument`. */
+  readonly words: readonly SourceWord[];
+  /** The comment lines directly above, without `#`, for `outline`, `targets` and inline `check=skip=…`. */
   readonly docComment?: readonly string[];
 }
 
@@ -57,6 +67,8 @@ export interface Heredoc {
   readonly name: string;
   /** The body as the instruction gets it: tabs stripped for `<<-`, nothing expanded, with its final newline. */
   readonly body: string;
+  /** The body as written, tabs included: what a shell gets when the heredoc stands beside other words. */
+  readonly rawBody: string;
   /** False when any part of the delimiter was quoted: the body is literal. */
   readonly expand: boolean;
   /** `<<-`: leading tabs are stripped. */
