@@ -1,1 +1,2 @@
+export * from './select-manifest.ts';
 export * from './types.ts';

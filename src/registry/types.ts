@@ -1,10 +1,12 @@
 import type { BlobId, BlobSource, Reference, RunContext } from '../core/index.ts';
 import type { Descriptor } from '../oci/index.ts';
+import type { Timing } from './retry.ts';
+import type { Timeouts } from './transport.ts';
 
 /** Credentials for one registry. An identity token is exchanged for access tokens (OAuth2 refresh grant). */
 export type Credentials =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
-  | { readonly kind: 'identity-token'; readonly token: string }
+  | { readonly kind: 'identity-token'; readonly token: string; readonly username?: string }
   | { readonly kind: 'bearer'; readonly token: string }
   | { readonly kind: 'anonymous' };
 
@@ -17,12 +19,25 @@ export interface CredentialProvider {
   }): Promise<{ readonly credentials: Credentials; readonly source: string }>;
 }
 
-/** How one registry is reached. */
+/** A copy of a registry, asked before the registry itself. */
+export interface RegistryMirror {
+  /** `[http[s]://]host[:port][/path]`; the repository's name is put below the path. */
+  readonly url: string;
+  readonly insecure?: boolean;
+  /** Pulls that may go there; default `all`. */
+  readonly pullFrom?: 'all' | 'digest-only' | 'tag-only';
+}
+
+/** How one registry, or a part of it, is reached. */
 export interface RegistryHostOptions {
   /** Plain HTTP, or HTTPS without verification, are allowed. Loopback hosts always may use HTTP. */
   readonly insecure?: boolean;
-  /** Base URLs tried first for pulls, in order; the registry itself comes last. */
-  readonly mirrors?: readonly string[];
+  /** Mirrors or their base URLs, tried first for pulls, in order; the registry itself comes last. */
+  readonly mirrors?: ReadonlyArray<string | RegistryMirror>;
+  /** `host[/path]` that stands in for the key, for pulls and pushes. */
+  readonly location?: string;
+  /** Nothing may be pulled or pushed. */
+  readonly blocked?: boolean;
   /** PEM texts. */
   readonly ca?: string;
   readonly cert?: string;
@@ -31,12 +46,20 @@ export interface RegistryHostOptions {
 
 export interface RegistryClientOptions {
   readonly credentials: CredentialProvider;
-  /** By registry host; missing hosts get the defaults. */
+  /**
+   * By registry host, `host/path`, or `*.domain`; the longest key decides about mirrors, location and blocking, the host
+   * alone about TLS. Missing hosts get the defaults. `loadRegistryHosts` reads them from the usual files.
+   */
   readonly hosts?: Readonly<Record<string, RegistryHostOptions>>;
   /** Blobs moved at once; default 4. */
   readonly parallelTransfers?: number;
   /** Attempts of one request before it fails; default 5, with exponential backoff and jitter. */
   readonly maxAttempts?: number;
+  readonly timeouts?: Partial<Timeouts>;
+  /** Proxies (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`) and `SSL_CERT_FILE`; default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Clock and sleep, for tests. */
+  readonly timing?: Timing;
 }
 
 /** A manifest or an index exactly as the registry sent it. */
@@ -78,11 +101,10 @@ export interface RegistryClient {
   close(): Promise<void>;
 }
 
-/** What a pull stored: `descriptor` is the root as resolved, `manifest` the one for the wanted platform. */
+/** What a pull stored: `root` is the manifest or index as resolved, `manifest` the one for the wanted platform. */
 export interface PulledImage {
   readonly root: Descriptor;
   readonly manifest: Descriptor;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
 }
-
