@@ -1,7 +1,13 @@
 export { readContent } from './content.ts';
 export * from './entry.ts';
+export { type IndexLayerOptions, indexLayer } from './index-layer.ts';
+export { createLayerView, type IndexedLayer, openArchiveTree } from './layer-view.ts';
+export { treeFromEntries } from './memory-tree.ts';
+export { readTar, type TarEntry } from './read-tar.ts';
+export { type ResolvePathOptions, resolvePath } from './resolve-path.ts';
 export type { ByteSink } from './tar-encoder.ts';
 export { encodeToc, openToc, type Toc, type TocNode } from './toc.ts';
+export { layerEntriesOf, walkTree } from './walk-tree.ts';
 export {
   createLayerWriter,
   type LayerWriter,

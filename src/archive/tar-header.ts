@@ -100,7 +100,7 @@ export interface RawHeader {
   readonly linkName: string;
   readonly major: number;
   readonly minor: number;
-  /** The whole block, for the fields of old GNU sparse members. */
+  /** The block itself, for the fields of old GNU sparse members; only valid until more is read. */
   readonly block: Buffer;
 }
 

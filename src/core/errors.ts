@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   IMAGE_NOT_FOUND: { kind: 'not-found' },
   IMAGE_INVALID: { kind: 'input' },
   PLATFORM_NOT_FOUND: { kind: 'not-found' },
+  SYMLINK_LOOP: { kind: 'input' },
   REFERENCE_INVALID: { kind: 'usage' },
   REGISTRY_UNAUTHORIZED: { kind: 'auth' },
   REGISTRY_DENIED: { kind: 'auth' },

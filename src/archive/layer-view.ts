@@ -1,0 +1,69 @@
+import type { Entry, FileTree } from './entry.ts';
+import { indexLayer } from './index-layer.ts';
+import { createLayerLinks } from './layer-links.ts';
+import { impliedDirectory } from './memory-tree.ts';
+import { createMergedNames, type Merged } from './merged-names.ts';
+import { relocateToc } from './relocate-toc.ts';
+import { resolvePath } from './resolve-path.ts';
+import type { Toc } from './toc.ts';
+
+/** A layer that lies uncompressed in a file, with its table of contents. */
+export interface IndexedLayer {
+  readonly toc: Toc;
+  readonly tarPath: string;
+}
+
+/**
+ * The merged view of layers, lowest first, as an image's root file system has it (image-spec, layer.md, "Applying"):
+ * whiteouts and opaque marks hide lower layers only, another type replaces, members below a symlink are seen where it
+ * leads, which is never outside of the root. Names are merged when they are looked at, not before.
+ *
+ * @throws BuildError `ARCHIVE_INVALID` when a hard link names a file that is nowhere; `SYMLINK_LOOP`.
+ */
+export function createLayerView(layers: readonly IndexedLayer[]): FileTree {
+  const tocs: Toc[] = [];
+  for (const { toc } of layers) tocs.push(toc.detached.length === 0 ? toc : relocated(toc, tocs));
+  const merged = createMergedNames(tocs);
+  const links = createLayerLinks(tocs, merged);
+  const entryOf = (found: Merged): Entry | undefined => {
+    if (found.self === undefined) return undefined;
+    const { layer, node } = links.follow(found.self);
+    return tocs[layer]!.entry(node);
+  };
+
+  return {
+    stat(path) {
+      const found = merged.find(path);
+      if (found === undefined) return undefined;
+      const entry = entryOf(found) ?? impliedDirectory(path);
+      return entry.path === path ? entry : { ...entry, path };
+    },
+    list: merged.list,
+    content(path) {
+      const self = merged.find(path)?.self;
+      if (self === undefined) return { kind: 'bytes', bytes: new Uint8Array(0) };
+      const { layer, node } = links.follow(self);
+      return tocs[layer]!.content(node, layers[layer]!.tarPath);
+    },
+    linkId(path) {
+      const self = merged.find(path)?.self;
+      return self && links.idOf(self);
+    },
+  };
+}
+
+/** The tree of a tar archive that is no layer (a context, an archive to be added): `.wh.` names are plain files. */
+export function openArchiveTree(tarPath: string): FileTree {
+  return createLayerView([{ toc: indexLayer(tarPath, { whiteouts: false }), tarPath }]);
+}
+
+/** A layer some of whose members lie below symlinks, as it comes to lie on the layers below. */
+function relocated(toc: Toc, lower: readonly Toc[]): Toc {
+  const tocs = [...lower, toc];
+  const merged = createMergedNames(tocs);
+  const stat: FileTree['stat'] = (path) => {
+    const self = merged.find(path)?.self;
+    return self && tocs[self.layer]!.entry(self.node);
+  };
+  return relocateToc(toc, (directory) => resolvePath({ stat }, directory, { followLast: true }));
+}
