@@ -238,7 +238,7 @@ export function encodeExtra(entry: Entry, segments: readonly SparseSegment[] | u
   number(entry.device?.major ?? 0);
   number(entry.device?.minor ?? 0);
   number(entry.xattrs?.size ?? 0);
-  for (const [name, value] of entry.xattrs ?? []) {
+  for (const [name, value] of [...(entry.xattrs ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
     text(Buffer.from(name, 'utf8'));
     text(Buffer.from(value));
   }
