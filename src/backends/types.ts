@@ -1,5 +1,5 @@
 import type { CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
-import type { Dockerfile } from '../dockerfile/index.ts';
+import type { Dockerfile, IgnoreMatcher } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 
 /** Where the files of a build come from. */
@@ -119,7 +119,7 @@ export interface BuildResult {
   readonly warnings: ReadonlyArray<{ readonly code: string; readonly message: string }>;
 }
 
-/** What a build would do. Nothing is run, pulled, written or named. */
+/** What a build would do. */
 export interface BuildPlan {
   readonly platform: Platform;
   readonly steps: readonly StepReport[];
@@ -129,14 +129,28 @@ export interface BuildPlan {
   readonly digest: Digest;
 }
 
-/** A request with its Dockerfile parsed: what a backend builds from. */
+/** A directory of files for COPY and ADD, with the rules of its ignore file. */
+export interface ContextDirectory {
+  /** Absolute; undefined for an empty context. */
+  readonly directory: string | undefined;
+  readonly ignore: IgnoreMatcher | undefined;
+}
+
+/** A request with everything read that it names on this host: what a backend builds from. */
 export interface LoadedRequest {
   readonly request: BuildRequest;
   readonly dockerfile: Dockerfile;
+  readonly context: ContextDirectory;
+  /** Named contexts that are directories; the others are in `request.buildContexts`. */
+  readonly directories: ReadonlyMap<string, ContextDirectory>;
+  /** What the build is called in messages and in cache slots: the context's path or URL. */
+  readonly project: string;
 }
 
 /** One way of building images. Implementations never fall back to another, and honour every option or refuse it. */
 export interface BuildBackend {
   readonly name: string;
   buildImage(loaded: LoadedRequest, context: RunContext): Promise<BuildResult>;
+  /** What `buildImage` would do. Nothing is run, written or named; sources given by URL are fetched. */
+  planImage(loaded: LoadedRequest, context: RunContext): Promise<BuildPlan>;
 }

@@ -18,7 +18,10 @@ export function throwIfCancelled(signal: AbortSignal): void {
  * A controller that aborts with its parent. `unlink` must be called when the work ends: it removes the listener
  * (`AbortSignal.any` on a long-lived parent keeps every child alive).
  */
-export function linkedAbort(parent: AbortSignal): { readonly controller: AbortController; readonly unlink: () => void } {
+export function linkedAbort(parent: AbortSignal): {
+  readonly controller: AbortController;
+  readonly unlink: () => void;
+} {
   const controller = new AbortController();
   const onAbort = (): void => controller.abort(parent.reason);
   if (parent.aborted) onAbort();

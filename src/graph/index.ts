@@ -1,1 +1,7 @@
+export { canonicalJson, digestOfGraph, vertexIdOf } from './build-graph.ts';
+export type { CacheKey } from './cache-key.ts';
+export { CONTEXT_NAME, formatGraph, type Lowered, localName, lower } from './lower.ts';
+export type { BaseLookup, BaseRequest, LowerOptions, NamedContext, ResolvedBase } from './lower-options.ts';
 export * from './ops.ts';
+export { baseKey, planStages, type StagePlan } from './stage-plan.ts';
+export type { PlannedHistory, StageState } from './stage-state.ts';

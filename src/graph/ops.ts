@@ -195,4 +195,3 @@ export interface VertexDescription {
 export interface Graph {
   readonly vertices: readonly Vertex[];
 }
-

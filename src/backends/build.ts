@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
+import { openStore, resolveDataDir, type Store } from '../store/index.ts';
+import { loadRequest } from './load-request.ts';
+import { createNativeBackend } from './native/native-backend.ts';
+import { openRegistry } from './open-registry.ts';
+import type { BuildPlan, BuildRequest, BuildResult } from './types.ts';
+import { writeOutputs } from './write-outputs.ts';
+
+/** How a build is cancelled and observed. Aborting ends every process that the build started. */
+export interface BuildOptions {
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: BuildEvent) => void;
+}
+
+/**
+ * Builds an image from a Dockerfile: into the local store, and to every output that the request names.
+ *
+ * @throws BuildError always: every failure is one, with a code, a hint and, where a step is to blame, its place.
+ */
+export async function build(request: BuildRequest, options: BuildOptions = {}): Promise<BuildResult> {
+  const startedMs = Date.now();
+  const warnings: Array<{ code: string; message: string }> = [];
+  const context = runContext(options, (event) => {
+    if (event.kind === 'warning') warnings.push({ code: event.code, message: event.message });
+  });
+  const fileName = request.dockerfile?.kind === 'path' ? request.dockerfile.path : 'Dockerfile';
+  context.emit({ kind: 'build-started', time: startedMs, buildId: randomUUID(), fileName });
+  try {
+    const result = await withBackend(request, context, async ({ store, registry, backend }) => {
+      const loaded = await loadRequest(store, request, context);
+      const built = await backend.buildImage(loaded, context);
+      await writeOutputs({ store, registry }, { request, built }, context);
+      return built;
+    });
+    const durationMs = Date.now() - startedMs;
+    const { digest, references } = result;
+    context.emit({ kind: 'build-completed', time: Date.now(), durationMs, digest, references });
+    return { ...result, durationMs, warnings };
+  } catch (thrown) {
+    const error = toBuildError(thrown);
+    const { code, message } = error;
+    context.emit({ kind: 'build-failed', time: Date.now(), durationMs: Date.now() - startedMs, code, message });
+    throw error;
+  }
+}
+
+/**
+ * Tells what `build` would do, and why: which steps are cached, which would run. Runs no step and names no image.
+ *
+ * @throws BuildError as `build` does, but for what only running can show.
+ */
+export async function plan(request: BuildRequest, options: BuildOptions = {}): Promise<BuildPlan> {
+  const context = runContext(options);
+  try {
+    return await withBackend(request, context, async ({ store, backend }) =>
+      backend.planImage(await loadRequest(store, request, context), context),
+    );
+  } catch (thrown) {
+    throw toBuildError(thrown);
+  }
+}
+
+function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void): RunContext {
+  const { onEvent } = options;
+  return {
+    signal: options.signal ?? new AbortController().signal,
+    emit: (event) => {
+      observe?.(event);
+      onEvent?.(event);
+    },
+  };
+}
+
+interface Opened {
+  readonly store: Store;
+  readonly registry: ReturnType<typeof openRegistry>['client'];
+  readonly backend: ReturnType<typeof createNativeBackend>;
+}
+
+async function withBackend<T>(
+  request: Pick<BuildRequest, 'dataDir'>,
+  context: RunContext,
+  work: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  const store = await openImageStore(request.dataDir, context);
+  const registry = openRegistry();
+  try {
+    return await work({
+      store,
+      registry: registry.client,
+      backend: createNativeBackend({ store, registry: registry.client }),
+    });
+  } finally {
+    await registry.close();
+  }
+}
+
+/** The image store of a request, or of this user. */
+export async function openImageStore(dataDir: string | undefined, context: RunContext): Promise<Store> {
+  const { removeSnapshotTree } = await import('../engine/index.ts');
+  return openStore({
+    root: dataDir ?? resolveDataDir(process.env, process.getuid?.() ?? 0),
+    removeTree: (path) => removeSnapshotTree(path, context),
+  });
+}

@@ -1,0 +1,106 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { BuildError } from '../core/index.ts';
+import {
+  createIgnoreMatcher,
+  type Dockerfile,
+  type IgnoreMatcher,
+  parseDockerfile,
+  parseIgnoreFile,
+} from '../dockerfile/index.ts';
+import type { DockerfileInput } from './types.ts';
+
+const DEFAULT_NAMES = ['Dockerfile', 'Containerfile'];
+
+/** A parsed Dockerfile with the ignore rules that go with it. */
+export interface LoadedDockerfile {
+  readonly dockerfile: Dockerfile;
+  readonly ignore: IgnoreMatcher | undefined;
+}
+
+export interface LoadInput {
+  /** Root of the context; undefined for an empty one. */
+  readonly contextDir: string | undefined;
+  readonly input: DockerfileInput | undefined;
+  /** `-f` names a file of the host (a directory context), not one inside the context (a tar, a git repository). */
+  readonly isLocal: boolean;
+}
+
+/**
+ * Reads and parses the Dockerfile of a request, and `<Dockerfile>.dockerignore` beside it or else `.dockerignore` at the
+ * root of the context.
+ *
+ * @throws BuildError `DOCKERFILE_NOT_FOUND`, `DOCKERFILE_SYNTAX`, `DOCKERFILE_INVALID`, `IGNORE_FILE_SYNTAX`.
+ */
+export async function loadDockerfile(load: LoadInput): Promise<LoadedDockerfile> {
+  const { input, contextDir } = load;
+  if (input?.kind === 'text') {
+    const dockerfile = parseDockerfile(input.text, { fileName: input.fileName ?? 'Dockerfile' });
+    return { dockerfile, ignore: await loadIgnoreFile(contextDir, undefined) };
+  }
+  const path = input === undefined ? await findDefault(contextDir) : resolvePath(load, input.path);
+  const dockerfile = parseDockerfile(await readDockerfile(path), { fileName: input?.path ?? basename(path) });
+  return { dockerfile, ignore: await loadIgnoreFile(contextDir, path) };
+}
+
+async function findDefault(contextDir: string | undefined): Promise<string> {
+  for (const name of contextDir === undefined ? [] : DEFAULT_NAMES) {
+    const path = join(contextDir!, name);
+    if (await isFile(path)) return path;
+  }
+  throw new BuildError(
+    'DOCKERFILE_NOT_FOUND',
+    `There is no Dockerfile or Containerfile in ${contextDir ?? 'the empty context'}.`,
+    {
+      hint: 'Name the file with -f, or name the directory that holds it as the last argument.',
+    },
+  );
+}
+
+function resolvePath(load: LoadInput, path: string): string {
+  if (load.isLocal) return resolve(path);
+  const root = load.contextDir ?? '/';
+  const inside = join('/', path);
+  return join(root, inside);
+}
+
+async function readDockerfile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : (error as Error).message;
+    throw new BuildError('DOCKERFILE_NOT_FOUND', `The Dockerfile ${path} cannot be read: ${why}.`, {
+      cause: error,
+      hint: 'The path of -f counts from the current directory, not from the context.',
+    });
+  }
+}
+
+/** The rules for a context directory; undefined when there are none. */
+export async function loadIgnoreFile(
+  contextDir: string | undefined,
+  dockerfilePath: string | undefined,
+): Promise<IgnoreMatcher | undefined> {
+  const own =
+    dockerfilePath === undefined ? [] : [join(dirname(dockerfilePath), `${basename(dockerfilePath)}.dockerignore`)];
+  const shared = contextDir === undefined ? [] : [join(contextDir, '.dockerignore')];
+  for (const path of [...own, ...shared]) {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw error;
+    });
+    if (text === undefined) continue;
+    const patterns = parseIgnoreFile(text, { fileName: basename(path) });
+    return patterns.length === 0 ? undefined : createIgnoreMatcher(patterns);
+  }
+  return undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}

@@ -1,0 +1,65 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { BuildError, type RunContext } from '../core/index.ts';
+import { fetchContext } from '../engine/index.ts';
+import type { Store } from '../store/index.ts';
+import { loadDockerfile, loadIgnoreFile } from './load-dockerfile.ts';
+import type { BuildRequest, ContextDirectory, ContextInput, LoadedRequest } from './types.ts';
+
+/**
+ * Reads everything that a request names on this host: the context's directory (a tar or a repository is unpacked into the
+ * store first), the Dockerfile, its ignore file, and named contexts that are directories.
+ *
+ * @throws BuildError `CONTEXT_NOT_FOUND`, `CONTEXT_INVALID`, `DOCKERFILE_*`, `IGNORE_FILE_SYNTAX`, `GIT_FAILED`, `DOWNLOAD_FAILED`.
+ */
+export async function loadRequest(store: Store, request: BuildRequest, context: RunContext): Promise<LoadedRequest> {
+  const contextDir = await contextDirectory(store, request.context, context);
+  const { dockerfile, ignore } = await loadDockerfile({
+    contextDir,
+    input: request.dockerfile,
+    isLocal: request.context.kind === 'directory' || request.context.kind === 'empty',
+  });
+  // The reference applies ignore files to directories of the host only.
+  const applies = request.context.kind === 'directory';
+  return {
+    request,
+    dockerfile,
+    context: { directory: contextDir, ignore: applies ? ignore : undefined },
+    directories: await namedDirectories(store, request.buildContexts ?? {}, context),
+    project: request.context.kind === 'url' ? request.context.url : (contextDir ?? ''),
+  };
+}
+
+async function contextDirectory(store: Store, input: ContextInput, context: RunContext): Promise<string | undefined> {
+  if (input.kind === 'empty') return undefined;
+  return input.kind === 'directory' ? checkDirectory(input.path) : fetchContext({ store }, input, context);
+}
+
+async function checkDirectory(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const found = await stat(absolute).catch((error: Error) => error);
+  if (!(found instanceof Error) && found.isDirectory()) return absolute;
+  throw new BuildError(
+    'CONTEXT_NOT_FOUND',
+    `The build context ${path} is ${found instanceof Error ? 'not there' : 'not a directory'}.`,
+    {
+      hint: 'The last argument is the directory whose files COPY and ADD may use, often `.`.',
+    },
+  );
+}
+
+async function namedDirectories(
+  store: Store,
+  contexts: Readonly<Record<string, string>>,
+  context: RunContext,
+): Promise<ReadonlyMap<string, ContextDirectory>> {
+  const directories = new Map<string, ContextDirectory>();
+  for (const [name, value] of Object.entries(contexts)) {
+    if (/^(docker-image|oci-layout):\/\/|^target:/.test(value)) continue;
+    const isUrl = /^(https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(value);
+    const input: ContextInput = isUrl ? { kind: 'url', url: value } : { kind: 'directory', path: value };
+    const directory = await contextDirectory(store, input, context);
+    directories.set(name, { directory, ignore: isUrl ? undefined : await loadIgnoreFile(directory, undefined) });
+  }
+  return directories;
+}

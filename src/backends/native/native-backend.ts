@@ -1,0 +1,261 @@
+import { availableParallelism } from 'node:os';
+import { BuildError, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import {
+  createExecutor,
+  createLayerAccess,
+  createSnapshots,
+  type EngineEnv,
+  type OpResult,
+  openLocalTree,
+  type TreeResult,
+} from '../../engine/index.ts';
+import { CONTEXT_NAME, digestOfGraph, localName } from '../../graph/index.ts';
+import { type Descriptor, type LayerRef, MEDIA_TYPES } from '../../oci/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
+import { type Outcomes, solve } from '../../solver/index.ts';
+import type { Lease, Store } from '../../store/index.ts';
+import { createSecretProvider } from '../secrets.ts';
+import type { BuildBackend, BuildPlan, BuildResult, ContextDirectory, LoadedRequest, StepReport } from '../types.ts';
+import { type AssembledImage, assembleImage } from './assemble-image.ts';
+import { fetchLayer, fetchMissing } from './fetch-layer.ts';
+import { type LoweredRequest, lowerRequest } from './lower-request.ts';
+import { createOpRunner, type StepEngine } from './op-runner.ts';
+import { resolveBase } from './resolve-base.ts';
+import { resolveLayout } from './resolve-layout.ts';
+import { createStepCache } from './step-cache.ts';
+
+/** Steps that mostly wait run well beyond the number of cores. */
+const MIN_PARALLELISM = 4;
+
+export interface NativeDeps {
+  readonly store: Store;
+  /** Made when a registry is first needed. */
+  readonly registry: () => Promise<RegistryClient>;
+}
+
+/** The backend that executes Dockerfiles itself. */
+export function createNativeBackend(deps: NativeDeps): BuildBackend {
+  return {
+    name: 'native',
+    buildImage: (loaded, context) => withLease(deps.store, (lease) => build(deps, { loaded, lease }, context)),
+    planImage: (loaded, context) => withLease(deps.store, (lease) => plan(deps, { loaded, lease }, context)),
+  };
+}
+
+async function withLease<T>(store: Store, work: (lease: Lease) => Promise<T>): Promise<T> {
+  const lease = await store.openLease();
+  try {
+    return await work(lease);
+  } finally {
+    await lease.release();
+  }
+}
+
+interface Job {
+  readonly loaded: LoadedRequest;
+  readonly lease: Lease;
+}
+
+interface Solved {
+  readonly lowered: LoweredRequest;
+  readonly outcomes: Outcomes<OpResult>;
+  readonly clockMs: number;
+  readonly fixedClock: boolean;
+}
+
+async function build(deps: NativeDeps, job: Job, context: RunContext): Promise<BuildResult> {
+  const startedMs = Date.now();
+  const { request } = job.loaded;
+  const references = (request.tags ?? []).map((tag) => formatReference(parseReference(tag)));
+  const solved = await solveRequest(deps, { ...job, mode: 'run' }, context);
+  const { lowered } = solved;
+  const layers = layersOf(solved);
+  const image = assembleImage({
+    state: lowered.state,
+    layers,
+    createdMs: createdTimes(solved.outcomes),
+    clockMs: solved.clockMs,
+    fixedClock: solved.fixedClock,
+    annotations: request.annotations ?? {},
+  });
+  await storeImage(deps, { image, layers, references, lowered }, context);
+  return toResult({ solved, image, references, durationMs: Date.now() - startedMs });
+}
+
+async function plan(deps: NativeDeps, job: Job, context: RunContext): Promise<BuildPlan> {
+  const { lowered, outcomes } = await solveRequest(deps, { ...job, mode: 'plan' }, context);
+  return {
+    platform: lowered.platform,
+    steps: reportSteps(outcomes),
+    bases: lowered.bases.map((base) => ({ reference: base.reference, digest: base.manifest })),
+    digest: digestOfGraph(lowered.graph),
+  };
+}
+
+async function solveRequest(
+  deps: NativeDeps,
+  job: Job & { readonly mode: 'run' | 'plan' },
+  context: RunContext,
+): Promise<Solved> {
+  const { loaded, lease } = job;
+  const { request } = loaded;
+  const { store } = deps;
+  const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
+  const lowered = await lowerRequest(
+    (base) =>
+      base.reference.startsWith('oci-layout://')
+        ? resolveLayout(store, base, context)
+        : resolveBase(resolveDeps, base, context),
+    loaded,
+    context,
+  );
+  announce(lowered, context);
+  const epoch = epochOf(loaded);
+  const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
+  const env: EngineEnv = {
+    store,
+    lease,
+    layers: createLayerAccess({ store, fetchLayer: (layer, ctx) => fetchLayer(deps, layer, ctx) }),
+    secrets: createSecretProvider(request.secrets ?? {}),
+    sshAgents: new Map(Object.entries(request.ssh ?? {})),
+    clockSeconds: Math.floor(clockMs / 1000),
+    ...(request.rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}),
+  };
+  const runner = createOpRunner({
+    env,
+    baseLayers: new Map(lowered.bases.map((base) => [base.manifest, base.layers])),
+    localTree: createLocalTrees(env, loaded),
+    openStepEngine: createStepEngineOpener(env),
+  });
+  const input = {
+    graph: lowered.graph,
+    parallelism: request.parallelism ?? Math.max(MIN_PARALLELISM, availableParallelism()),
+    mode: job.mode,
+  };
+  const outcomes = await solve({ runner, cache: createStepCache(store, lease) }, input, context);
+  return { lowered, outcomes, clockMs, fixedClock: epoch !== undefined };
+}
+
+/** SOURCE_DATE_EPOCH by option or build arg, in seconds. @throws BuildError `USAGE` when it is no number. */
+function epochOf(loaded: LoadedRequest): number | undefined {
+  const { sourceDateEpoch, buildArgs } = loaded.request;
+  const text = buildArgs?.['SOURCE_DATE_EPOCH'];
+  if (sourceDateEpoch !== undefined) return sourceDateEpoch;
+  if (text === undefined || text === '') return undefined;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new BuildError('USAGE', `SOURCE_DATE_EPOCH=${text} is not a number of seconds.`);
+}
+
+function announce(lowered: LoweredRequest, context: RunContext): void {
+  const vertices = lowered.graph.vertices.map((vertex, index) => ({
+    id: vertex.id,
+    name: vertex.info.name,
+    inputs: vertex.inputs,
+    number: index + 1,
+    ...(vertex.info.stage === undefined ? {} : { stage: vertex.info.stage }),
+    ...(vertex.info.location === undefined ? {} : { location: vertex.info.location }),
+  }));
+  context.emit({ kind: 'build-planned', time: Date.now(), vertices });
+}
+
+function createLocalTrees(env: EngineEnv, loaded: LoadedRequest): (name: string) => Promise<TreeResult> {
+  const directories = new Map<string, ContextDirectory>([[CONTEXT_NAME, loaded.context]]);
+  for (const [name, directory] of loaded.directories) directories.set(localName(name), directory);
+  return async (name) => openLocalTree({ env }, directories.get(name) ?? { directory: undefined, ignore: undefined });
+}
+
+function createStepEngineOpener(env: EngineEnv): (context: RunContext) => Promise<StepEngine> {
+  let opening: Promise<StepEngine> | undefined;
+  return (context) => {
+    opening ??= openStepEngine(env, context);
+    return opening;
+  };
+}
+
+async function openStepEngine(env: EngineEnv, context: RunContext): Promise<StepEngine> {
+  const executor = await createExecutor({ stateDir: env.store.root }, context);
+  return { executor, snapshots: createSnapshots({ store: env.store, layers: env.layers, executor }) };
+}
+
+function layersOf(solved: Solved): readonly LayerRef[] {
+  const value = solved.outcomes.get(solved.lowered.target)?.value;
+  if (value?.result.kind === 'layers') return value.result.layers;
+  throw new BuildError('INTERNAL', 'The target of the build has no layers.');
+}
+
+function createdTimes(outcomes: Outcomes<OpResult>): ReadonlyMap<Digest, number> {
+  return new Map([...outcomes].flatMap(([id, { value }]) => (value === undefined ? [] : [[id, value.createdMs]])));
+}
+
+interface StoreInput {
+  readonly image: AssembledImage;
+  readonly layers: readonly LayerRef[];
+  readonly references: readonly string[];
+  readonly lowered: LoweredRequest;
+}
+
+/** Stores the documents, makes everything that they name durable, and only then names the image. */
+async function storeImage(deps: NativeDeps, input: StoreInput, context: RunContext): Promise<void> {
+  const { store } = deps;
+  const { image, layers } = input;
+  await fetchMissing(deps, layers, context);
+  const config = await store.blobs.put(image.configBytes);
+  const manifest = await store.blobs.put(image.manifestBytes);
+  const blobs = layers.map((layer) => ({ digest: layer.blob.digest, sizeBytes: layer.blob.size }));
+  await store.sync([...blobs, config, manifest]);
+  await store.images.set(input.references, image.descriptor);
+  for (const base of input.lowered.bases) await nameBase(store, base, layers);
+}
+
+/** A pulled base gets its name when all of its layers came with the image, so that it is not asked for again. */
+async function nameBase(
+  store: Store,
+  base: LoweredRequest['bases'][number],
+  layers: readonly LayerRef[],
+): Promise<void> {
+  const here = new Set(layers.map((layer) => layer.diffId));
+  if (base.storeAs === undefined || !base.layers.every((layer) => here.has(layer.diffId))) return;
+  await store.images.set([base.storeAs], base.root);
+}
+
+interface ResultInput {
+  readonly solved: Solved;
+  readonly image: AssembledImage;
+  readonly references: readonly string[];
+  readonly durationMs: number;
+}
+
+function toResult({ solved, image, references, durationMs }: ResultInput): BuildResult {
+  const diffIds = image.config.rootfs.diff_ids;
+  const layers = image.manifest.layers.map((blob: Descriptor, index) => ({
+    diffId: diffIds[index]!,
+    digest: blob.digest,
+    mediaType: blob.mediaType,
+    sizeBytes: blob.size,
+  }));
+  return {
+    digest: image.descriptor.digest,
+    configDigest: image.manifest.config.digest,
+    mediaType: MEDIA_TYPES.ociManifest,
+    manifestSizeBytes: image.descriptor.size,
+    platform: solved.lowered.platform,
+    config: image.config,
+    layers,
+    sizeBytes: layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
+    references,
+    steps: reportSteps(solved.outcomes),
+    durationMs,
+    warnings: [],
+  };
+}
+
+function reportSteps(outcomes: Outcomes<OpResult>): readonly StepReport[] {
+  return [...outcomes.values()].map(({ vertex, verdict, startedMs, durationMs }) => ({
+    vertex: vertex.id,
+    name: vertex.info.name,
+    ...(vertex.info.stage === undefined ? {} : { stage: vertex.info.stage }),
+    verdict,
+    startedMs,
+    durationMs,
+  }));
+}

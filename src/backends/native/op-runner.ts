@@ -1,0 +1,111 @@
+import { BuildError, chainIdOf, type Digest, type RunContext } from '../../core/index.ts';
+import {
+  copyKeys,
+  type EngineEnv,
+  type Executor,
+  fetchGit,
+  fetchHttp,
+  type OpResult,
+  runCopy,
+  runExec,
+  runMkdir,
+  type Snapshots,
+  type TreeResult,
+} from '../../engine/index.ts';
+import type { CacheKey, CopyOp, ExecOp, MkdirOp, Vertex } from '../../graph/index.ts';
+import type { LayerRef } from '../../oci/index.ts';
+import type { OpRunner } from '../../solver/index.ts';
+import { execKey, keyOf } from './exec-key.ts';
+
+/** What RUN needs; opened when the first RUN is met, since a build without one needs nothing of the host. */
+export interface StepEngine {
+  readonly executor: Executor;
+  readonly snapshots: Snapshots;
+}
+
+export interface OpRunnerDeps {
+  readonly env: EngineEnv;
+  /** Layers of base images by manifest digest. */
+  readonly baseLayers: ReadonlyMap<Digest, readonly LayerRef[]>;
+  /** Local trees by the name of their `LocalOp`. */
+  readonly localTree: (name: string) => Promise<TreeResult>;
+  readonly openStepEngine: (context: RunContext) => Promise<StepEngine>;
+}
+
+/** Evaluates ops with the embedded engine. */
+export function createOpRunner(deps: OpRunnerDeps): OpRunner<OpResult> {
+  return {
+    isCacheable: (vertex) => ['copy', 'mkdir', 'exec'].includes(vertex.op.kind),
+    keys: (vertex, inputs, context) => keysOf(deps, { vertex, inputs }, context),
+    run: (vertex, inputs, context) => runOp(deps, { vertex, inputs }, context),
+  };
+}
+
+interface Evaluation {
+  readonly vertex: Vertex;
+  readonly inputs: readonly OpResult[];
+}
+
+async function* keysOf(
+  deps: OpRunnerDeps,
+  { vertex, inputs }: Evaluation,
+  context: RunContext,
+): AsyncIterable<CacheKey> {
+  const { op } = vertex;
+  if (op.kind === 'exec') yield execKey(op, inputs);
+  if (op.kind === 'mkdir') yield mkdirKey(op, inputs);
+  if (op.kind === 'copy') yield* copyKeys({ env: deps.env }, { op, inputs }, context);
+}
+
+function mkdirKey(op: MkdirOp, inputs: readonly OpResult[]): CacheKey {
+  const base = chainIdOf(layersOf(inputs[op.base]!).map((layer) => layer.diffId)) ?? 'scratch';
+  const parts = { base, path: op.path, user: op.user ?? '' };
+  return { key: keyOf('mkdir', parts), inputs: parts };
+}
+
+async function runOp(deps: OpRunnerDeps, { vertex, inputs }: Evaluation, context: RunContext): Promise<OpResult> {
+  const { op } = vertex;
+  switch (op.kind) {
+    case 'scratch':
+      return { kind: 'layers', layers: [] };
+    case 'image':
+      return { kind: 'layers', layers: deps.baseLayers.get(op.manifest) ?? [] };
+    case 'merge':
+      return { kind: 'layers', layers: inputs.flatMap(layersOf) };
+    case 'local':
+      return deps.localTree(op.name);
+    case 'http':
+      return fetchHttp({ env: deps.env }, { op, vertex: vertex.id }, context);
+    case 'git':
+      return fetchGit({ env: deps.env }, { op, vertex: vertex.id }, context);
+    case 'copy':
+    case 'mkdir':
+    case 'exec': {
+      const layer = await makeLayer(deps, { vertex, inputs, op }, context);
+      const base = op.base === undefined ? [] : layersOf(inputs[op.base]!);
+      return { kind: 'layers', layers: [...base, layer] };
+    }
+  }
+}
+
+async function makeLayer(
+  deps: OpRunnerDeps,
+  { vertex, inputs, op }: Evaluation & { readonly op: CopyOp | MkdirOp | ExecOp },
+  context: RunContext,
+): Promise<LayerRef> {
+  const { env } = deps;
+  if (op.kind === 'copy') return runCopy({ env }, { op, inputs }, context);
+  if (op.kind === 'mkdir') return runMkdir({ env }, { op, inputs }, context);
+  const engine = await deps.openStepEngine(context);
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  const onOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void => {
+    const text = decoders[stream].decode(bytes, { stream: true });
+    if (text !== '') context.emit({ kind: 'log', time: Date.now(), vertex: vertex.id, stream, text });
+  };
+  return runExec({ env, ...engine }, { op, inputs, vertex: vertex.id, onOutput }, context);
+}
+
+function layersOf(result: OpResult): readonly LayerRef[] {
+  if (result.kind === 'layers') return result.layers;
+  throw new BuildError('INTERNAL', 'A tree stands where layers are needed.');
+}

@@ -1,0 +1,211 @@
+import { BuildError, type Digest, isDigest, parseGitUrl } from '../core/index.ts';
+import {
+  type AddInstruction,
+  type CopyInstruction,
+  expandHeredocBody,
+  type Heredoc,
+  parseChmod,
+} from '../dockerfile/index.ts';
+import type { CopyOp, CopySource, Op, VertexId } from './ops.ts';
+import { locationOf } from './scope.ts';
+import { absolute, type StageState, withHistory } from './stage-state.ts';
+import { describeStep, type StepInput } from './step-input.ts';
+
+type FileInstruction = AddInstruction | CopyInstruction;
+
+/** Lowers `COPY` and `ADD` to a copy vertex; with `--link` it has no base and is merged on top of the stage. */
+export function lowerCopy(input: StepInput, instruction: FileInstruction): StageState {
+  const { state, builder, expander } = input;
+  const chown = instruction.chown === undefined ? undefined : expander.word(instruction.chown);
+  // Names of users are looked up in the stage, so such a copy depends on it after all.
+  const linked = instruction.link && (chown === undefined || /^\d*(:\d+)?$/.test(chown));
+  const inputs: VertexId[] = linked ? [] : [state.root];
+  const sources = instruction.sources.map((source) => lowerSource(input, { instruction, source, inputs }));
+  const chmod = instruction.chmod === undefined ? undefined : expander.word(instruction.chmod);
+  if (chmod !== undefined) checkChmod(input, instruction, chmod);
+  const destination = expander.word(instruction.destination);
+  const op: CopyOp = {
+    kind: 'copy',
+    ...(linked ? {} : { base: 0 }),
+    sources,
+    destination: destinationPath(state.cwd, destination),
+    ...(chown ? { chown } : {}),
+    ...(chmod ? { chmod } : {}),
+    parents: instruction.parents,
+    exclude: instruction.exclude.map((pattern) => expander.word(pattern)),
+  };
+  const info = describeStep(input, instruction);
+  const layer = builder.add(op, inputs, info);
+  const root = linked ? builder.add({ kind: 'merge' }, [state.root, layer], info) : layer;
+  return { ...withHistory(state, historyText(instruction, { op, destination, sources }), layer), root };
+}
+
+/** `.` and a trailing slash mean: a directory. */
+function destinationPath(cwd: string, destination: string): string {
+  const path = absolute(cwd, destination);
+  const isDirectory = destination === '' || /(^|\/)\.{0,2}$/.test(destination);
+  return isDirectory && path !== '/' ? `${path}/` : path;
+}
+
+function checkChmod(input: StepInput, instruction: FileInstruction, chmod: string): void {
+  try {
+    parseChmod(chmod);
+  } catch (error) {
+    const hint = error instanceof BuildError ? error.hint : undefined;
+    throw invalid(input, instruction, `--chmod=${chmod} is not a file mode.`, hint);
+  }
+}
+
+interface HistoryInput {
+  readonly op: CopyOp;
+  readonly destination: string;
+  readonly sources: readonly CopySource[];
+}
+
+function historyText(instruction: FileInstruction, { op, destination, sources }: HistoryInput): string {
+  const names = sources.map((source) => (source.kind === 'inline' ? `<<${source.fileName}` : source.path));
+  const words = [
+    instruction.kind.toUpperCase(),
+    ...(op.parents ? ['--parents'] : []),
+    ...(op.chown === undefined ? [] : [`--chown=${op.chown}`]),
+    ...(op.chmod === undefined ? [] : [`--chmod=${op.chmod}`]),
+    ...names,
+    destination,
+  ];
+  return `${words.join(' ')} # buildkit`;
+}
+
+interface SourceInput {
+  readonly instruction: FileInstruction;
+  readonly source: string | Heredoc;
+  /** Inputs of the vertex so far; grows. */
+  readonly inputs: VertexId[];
+}
+
+function lowerSource(input: StepInput, { instruction, source, inputs }: SourceInput): CopySource {
+  if (typeof source !== 'string') {
+    const { expand, body, name } = source;
+    const lookup = (variable: string): string | undefined => input.state.variables.get(variable);
+    return { kind: 'inline', fileName: name, text: expand ? expandHeredocBody(body, { lookup }).text : body };
+  }
+  const path = input.expander.word(source);
+  if (instruction.kind === 'copy') return copySource(input, { instruction, path, inputs });
+  return addSource(input, { instruction, path, inputs });
+}
+
+function copySource(
+  input: StepInput,
+  { instruction, path, inputs }: { instruction: CopyInstruction; path: string; inputs: VertexId[] },
+): CopySource {
+  const isRemote = /^(https?|git|ssh):\/\//.test(path) || path.startsWith('git@');
+  if (isRemote && instruction.from === undefined) {
+    throw invalid(
+      input,
+      instruction,
+      `COPY cannot fetch ${path}: it copies from the context only.`,
+      'Use ADD for URLs and git repositories.',
+    );
+  }
+  const from = instruction.from === undefined ? undefined : input.originOf(instruction.from);
+  const ownerless = from === undefined || from.origin.kind === 'local';
+  const vertex = from?.vertex ?? input.context;
+  return { kind: 'input', input: inputOf(inputs, vertex), path, unpack: 'never', ownerless, optional: false };
+}
+
+function addSource(
+  input: StepInput,
+  { instruction, path, inputs }: { instruction: AddInstruction; path: string; inputs: VertexId[] },
+): CopySource {
+  const remote = remoteOp(input, instruction, path);
+  if (remote === undefined) {
+    if (instruction.checksum !== undefined) {
+      throw invalid(input, instruction, '--checksum is for one http(s) or git source, not for files of the context.');
+    }
+    const unpack = instruction.unpack === false ? 'never' : 'auto';
+    return { kind: 'input', input: inputOf(inputs, input.context), path, unpack, ownerless: true, optional: false };
+  }
+  if (instruction.checksum !== undefined && instruction.sources.length > 1) {
+    throw invalid(input, instruction, '--checksum can only be given with a single source.');
+  }
+  const info = { ...describeStep(input, instruction), name: `[${remote.kind}] ${path}` };
+  const vertex = input.builder.add(remote, [], { ...info, slot: `${info.slot}\n${path}` });
+  const isHttp = remote.kind === 'http';
+  return {
+    kind: 'input',
+    input: inputOf(inputs, vertex),
+    path: isHttp ? `/${remote.fileName}` : '/',
+    unpack: isHttp && instruction.unpack ? 'always' : 'never',
+    ownerless: true,
+    optional: false,
+  };
+}
+
+/** The op that fetches a remote source; undefined for a path of the context. */
+function remoteOp(
+  input: StepInput,
+  instruction: AddInstruction,
+  source: string,
+): Extract<Op, { kind: 'http' | 'git' }> | undefined {
+  const git = parseGitUrl(source);
+  if (git !== undefined) {
+    return {
+      kind: 'git',
+      url: git.url,
+      ...(git.ref === undefined ? {} : { ref: git.ref }),
+      ...(git.subdir === undefined ? {} : { subdir: git.subdir }),
+      ...(instruction.checksum === undefined && git.checksum === undefined
+        ? {}
+        : { checksum: (instruction.checksum ?? git.checksum)! }),
+      keepGitDir: instruction.keepGitDir ?? git.keepGitDir ?? false,
+      submodules: git.submodules ?? true,
+    };
+  }
+  if (!/^https?:\/\//i.test(source)) return undefined;
+  return {
+    kind: 'http',
+    url: source,
+    fileName: httpFileName(input, instruction, source),
+    ...(instruction.checksum === undefined ? {} : { checksum: checksumOf(input, instruction, instruction.checksum) }),
+  };
+}
+
+/** The last part of the URL's path; with a destination that is a file, the name does not matter. */
+function httpFileName(input: StepInput, instruction: AddInstruction, source: string): string {
+  if (!URL.canParse(source)) throw invalid(input, instruction, `${source} is not a URL.`);
+  const name = new URL(source).pathname.split('/').at(-1) ?? '';
+  if (name !== '') return decodeURIComponentSafely(name);
+  const destination = input.expander.word(instruction.destination);
+  if (destination.endsWith('/') || destination === '.') {
+    throw invalid(input, instruction, `No file name can be read from ${source}.`, 'Name the file in the destination.');
+  }
+  return 'download';
+}
+
+function decodeURIComponentSafely(text: string): string {
+  try {
+    const decoded = decodeURIComponent(text);
+    return decoded.includes('/') ? text : decoded;
+  } catch {
+    return text;
+  }
+}
+
+function checksumOf(input: StepInput, instruction: AddInstruction, text: string): Digest {
+  const expanded = input.expander.word(text);
+  if (isDigest(expanded)) return expanded;
+  throw invalid(
+    input,
+    instruction,
+    `--checksum=${expanded} is not a digest.`,
+    'Write it as sha256: and 64 hexadecimal digits.',
+  );
+}
+
+function inputOf(inputs: VertexId[], vertex: VertexId): number {
+  const known = inputs.indexOf(vertex);
+  return known >= 0 ? known : inputs.push(vertex) - 1;
+}
+
+function invalid(input: StepInput, instruction: FileInstruction, message: string, hint?: string): BuildError {
+  return new BuildError('DOCKERFILE_INVALID', message, { location: locationOf(input.source, instruction.range), hint });
+}

@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import { digestOf } from '../core/index.ts';
+import { parseDockerfile } from '../dockerfile/index.ts';
+import type { ImageConfig } from '../oci/index.ts';
+import { formatGraph, type Lowered, lower } from './lower.ts';
+import type { BaseRequest, LowerOptions, ResolvedBase } from './lower-options.ts';
+import type { ExecOp, Op } from './ops.ts';
+import { planStages } from './stage-plan.ts';
+
+const AMD64 = { os: 'linux', architecture: 'amd64' };
+const DIFF_ID = digestOf('layer');
+
+const OPTIONS: LowerOptions = {
+  platform: AMD64,
+  hostPlatform: AMD64,
+  buildArgs: {},
+  labels: {},
+  contexts: new Map(),
+  network: 'default',
+  extraHosts: [],
+  ulimits: [],
+  allow: [],
+  noCache: false,
+  noCacheFilter: [],
+  project: 'test',
+  strict: false,
+};
+
+const BASE: ImageConfig = {
+  architecture: 'amd64',
+  os: 'linux',
+  config: { Env: ['PATH=/bin', 'H=up'], WorkingDir: '/srv', Cmd: ['b'], Labels: { from: 'base' } },
+  rootfs: { type: 'layers', diff_ids: [DIFF_ID] },
+  history: [{ created_by: 'base' }],
+};
+
+function lowerText(text: string, options: Partial<LowerOptions> = {}, config: ImageConfig = BASE): Lowered {
+  const dockerfile = parseDockerfile(text, { fileName: 'Dockerfile' });
+  const all = { ...OPTIONS, ...options };
+  const lookup = (request: BaseRequest): ResolvedBase => ({
+    reference: request.reference,
+    manifest: digestOf(request.reference),
+    config,
+  });
+  return lower(dockerfile, planStages(dockerfile, all, lookup), { options: all, lookup });
+}
+
+function opsOf<K extends Op['kind']>(lowered: Lowered, kind: K): ReadonlyArray<Extract<Op, { kind: K }>> {
+  return lowered.graph.vertices.flatMap(({ op }) => (op.kind === kind ? [op as Extract<Op, { kind: K }>] : []));
+}
+
+function lastRun(text: string, options: Partial<LowerOptions> = {}): ExecOp {
+  return opsOf(lowerText(text, options), 'exec').at(-1)!;
+}
+
+function variable(op: ExecOp, name: string): string | undefined {
+  return op.env.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+describe('lower() scopes variables', () => {
+  it('expands ENV values against the environment before their line', () => {
+    const { state } = lowerText('FROM b\nENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc');
+    expect(state.config.Env).toEqual(expect.arrayContaining(['abc=bye', 'def=hello', 'ghi=bye']));
+  });
+
+  it.each([
+    ['FROM b\nRUN x', {}, undefined],
+    ['FROM b\nARG V\nRUN x', {}, '1'],
+    ['FROM b\nARG V=2\nRUN x', {}, '2'],
+    ['FROM b\nARG V=2\nRUN x', { V: '3' }, '3'],
+    ['FROM b\nARG V\nRUN x', { V: '' }, ''],
+    ['FROM b\nARG V\nENV V=5\nRUN x', { V: '9' }, '5'],
+  ])('gives RUN the value of an ARG: %j with %j', (text, buildArgs, expected) => {
+    expect(variable(lastRun(`ARG V=1\n${text}`, { buildArgs: buildArgs as Record<string, string> }), 'V')).toBe(
+      expected,
+    );
+  });
+
+  it('lets the later of ARG and ENV win, and keeps ARG out of the config', () => {
+    const lowered = lowerText('FROM b\nARG H\nRUN x', { buildArgs: { H: 'x' } });
+    expect(variable(opsOf(lowered, 'exec')[0]!, 'H')).toBe('x');
+    expect(lowered.state.config.Env).toContain('H=up');
+  });
+
+  it('inherits ARG from a parent stage, not from a sibling', () => {
+    const text = 'FROM b AS a\nARG P=1\nFROM b AS s\nARG S=1\nFROM a\nCOPY --from=s /x /x\nRUN x';
+    expect(variable(lastRun(text), 'P')).toBe('1');
+    expect(variable(lastRun(text), 'S')).toBeUndefined();
+  });
+
+  it('gives platform arguments to FROM, and to a stage that declares them', () => {
+    const text = 'FROM b-$TARGETARCH\nRUN one\nARG TARGETPLATFORM\nRUN two';
+    const [one, two] = opsOf(
+      lowerText(text, { platform: { os: 'linux', architecture: 'arm', variant: 'v7' } }),
+      'exec',
+    );
+    expect(variable(one!, 'TARGETPLATFORM')).toBeUndefined();
+    expect(variable(two!, 'TARGETPLATFORM')).toBe('linux/arm/v7');
+  });
+
+  it('does not expand an overridden default', () => {
+    expect(variable(lastRun('FROM b\nARG A=${X:?missing}\nRUN x', { buildArgs: { A: 'given' } }), 'A')).toBe('given');
+  });
+
+  it('passes proxies outside the environment that is part of the key', () => {
+    const run = lastRun('FROM b\nRUN x', { buildArgs: { HTTP_PROXY: 'http://p' } });
+    expect(run.proxyEnv).toEqual(['HTTP_PROXY=http://p', 'http_proxy=http://p']);
+    expect(variable(run, 'HTTP_PROXY')).toBeUndefined();
+  });
+
+  it('names build args that nothing declares', () => {
+    expect(lowerText('FROM b\nARG A', { buildArgs: { A: '1', B: '2', HTTP_PROXY: 'x' } }).unusedBuildArgs).toEqual([
+      'B',
+    ]);
+  });
+});
+
+describe('planStages() and lower()', () => {
+  it('leaves out stages that the target does not need', () => {
+    const graph = formatGraph(lowerText('FROM b AS a\nRUN never\nFROM b AS c\nRUN this').graph);
+    expect(graph).toContain('RUN this');
+    expect(graph).not.toContain('never');
+  });
+
+  it('runs equal steps of two stages once', () => {
+    const text = 'FROM b AS x\nRUN same\nFROM b AS y\nRUN same\nFROM scratch\nCOPY --from=x /1 /1\nCOPY --from=y /2 /2';
+    expect(opsOf(lowerText(text), 'exec')).toHaveLength(1);
+  });
+
+  it.each([
+    ['FROM b\nCOPY --from=0 a b', 'the stage itself'],
+    ['FROM b AS x\nCOPY --from=later a b\nFROM b AS later\nFROM x', 'a later stage'],
+    ['FROM b\nCOPY --from=7 a b', 'no stage'],
+  ])('rejects %j', (text, why) => {
+    expect(() => lowerText(text)).toThrow(why);
+  });
+
+  it('finds the target by name in any case, and names the stages when it is missing', () => {
+    expect(formatGraph(lowerText('FROM b AS one\nRUN 1\nFROM b\nRUN 2', { target: 'ONE' }).graph)).toContain('RUN 1');
+    expect(() => lowerText('FROM b AS one', { target: 'two' })).toThrow('no stage "two"');
+  });
+
+  it('prefers a named context to a stage of that name', () => {
+    const contexts = new Map([['app', { kind: 'image', reference: 'other' } as const]]);
+    const lowered = lowerText('FROM b AS app\nRUN never\nFROM app\nRUN x', { contexts });
+    expect(formatGraph(lowered.graph)).not.toContain('never');
+    expect(opsOf(lowered, 'image')[0]?.reference).toBe('other');
+  });
+
+  it('copies with --link without the base, merged on top of it', () => {
+    const lowered = lowerText('FROM b\nCOPY --link a /a');
+    expect(opsOf(lowered, 'copy')[0]?.base).toBeUndefined();
+    expect(opsOf(lowered, 'merge')).toHaveLength(1);
+  });
+
+  it('fires the triggers of a base before the steps of the stage, and drops them', () => {
+    const config = { ...BASE, config: { ...BASE.config, OnBuild: ['RUN trigger', 'ENV T=1'] } };
+    const lowered = lowerText('FROM b\nRUN own', {}, config);
+    expect(opsOf(lowered, 'exec').map((op) => op.args.at(-1))).toEqual(['trigger', 'own']);
+    expect(lowered.state.config.OnBuild).toBeUndefined();
+    expect(lowered.state.config.Env).toContain('T=1');
+  });
+
+  it('refuses a host network that is not granted', () => {
+    expect(() => lowerText('FROM b\nRUN --network=host x')).toThrow('network.host');
+    expect(lastRun('FROM b\nRUN --network=host x', { allow: ['network.host'] }).network).toBe('host');
+  });
+});
+
+describe('lower() makes the config', () => {
+  it('starts scratch with a PATH and the root as working directory, without layers', () => {
+    const { state, graph } = lowerText('FROM scratch\nLABEL a=b');
+    expect(state.config).toMatchObject({ WorkingDir: '/', Labels: { a: 'b' } });
+    expect(state.config.Env?.[0]).toMatch(/^PATH=.*\/bin/);
+    expect(graph.vertices.map(({ op }) => op.kind)).toEqual(['scratch']);
+  });
+
+  it('joins relative working directories', () => {
+    expect(lowerText('FROM b\nWORKDIR b').state.config.WorkingDir).toBe('/srv/b');
+    expect(lowerText('FROM b\nWORKDIR /a\nWORKDIR b\nWORKDIR c').state.config.WorkingDir).toBe('/a/b/c');
+  });
+
+  it('clears the inherited CMD at ENTRYPOINT, unless the stage set it', () => {
+    expect(lowerText('FROM b\nENTRYPOINT ["a"]').state.config.Cmd).toBeUndefined();
+    expect(lowerText('FROM b\nCMD ["c"]\nENTRYPOINT ["a"]').state.config.Cmd).toEqual(['c']);
+    expect(lowerText('FROM b AS p\nCMD ["c"]\nFROM p\nENTRYPOINT ["a"]').state.config.Cmd).toBeUndefined();
+  });
+
+  it('uses SHELL for commands in shell form', () => {
+    expect(lowerText('FROM b\nSHELL ["/bin/bash","-c"]\nCMD x').state.config.Cmd).toEqual(['/bin/bash', '-c', 'x']);
+  });
+
+  it('lets labels of the request win', () => {
+    expect(lowerText('FROM b\nLABEL from=file', { labels: { from: 'flag' } }).state.config.Labels).toEqual({
+      from: 'flag',
+    });
+  });
+
+  it('gives every instruction one entry of history', () => {
+    const { state } = lowerText(
+      'FROM b\nARG A=1\nARG B\nENV k=v\nWORKDIR /x\nRUN make\nCOPY --chown=1:2 a ./\nEXPOSE 80\nONBUILD RUN x\nCMD ["c"]',
+      { buildArgs: { B: '2' } },
+    );
+    expect(state.history.map(({ entry, vertex }) => [entry.created_by, vertex !== undefined])).toEqual([
+      ['base', false],
+      ['ARG A=1', false],
+      ['ARG B', false],
+      ['ENV k=v', false],
+      ['WORKDIR /x', true],
+      ['RUN |2 A=1 B=2 /bin/sh -c make # buildkit', true],
+      ['COPY --chown=1:2 a ./ # buildkit', true],
+      ['EXPOSE [80/tcp]', false],
+      ['CMD ["c"]', false],
+    ]);
+  });
+
+  it('runs a lone heredoc as the script, and as a file when it has an interpreter line', () => {
+    expect(lastRun('FROM b\nRUN <<EOF\na\nb\nEOF').args).toEqual(['/bin/sh', '-c', 'a\nb\n']);
+    expect(lastRun('FROM b\nRUN <<EOF\n#!/bin/x\nb\nEOF')).toMatchObject({ script: '#!/bin/x\nb\n' });
+    expect(lastRun('FROM b\nRUN cat <<EOF\nhi\nEOF').args.at(-1)).toBe('cat <<EOF\nhi\nEOF');
+  });
+});

@@ -1,0 +1,43 @@
+import type { Dockerfile, Instruction, Stage } from '../dockerfile/index.ts';
+import type { GraphBuilder } from './build-graph.ts';
+import type { LowerOptions } from './lower-options.ts';
+import type { VertexDescription, VertexId } from './ops.ts';
+import { type Expander, locationOf, type SourceText } from './scope.ts';
+import type { Origin } from './stage-plan.ts';
+import type { StageState } from './stage-state.ts';
+
+/** Everything that lowering one instruction of a stage to a vertex needs. */
+export interface StepInput {
+  readonly builder: GraphBuilder;
+  readonly options: LowerOptions;
+  readonly dockerfile: Dockerfile;
+  readonly stage: Stage;
+  readonly state: StageState;
+  readonly expander: Expander;
+  readonly source: SourceText;
+  /** Such as `2/5`: which of the stage's steps this is. */
+  readonly position: string;
+  /** Turns a `--from` name into the vertex that it stands for. */
+  readonly originOf: (name: string) => { readonly origin: Origin; readonly vertex: VertexId };
+  /** The build context. */
+  readonly context: VertexId;
+}
+
+/** How people call a stage. */
+export function stageLabel(stage: Stage): string {
+  return stage.name ?? `stage-${stage.index}`;
+}
+
+/** Name, place and cache switches of a step's vertex. */
+export function describeStep(input: StepInput, instruction: Instruction): VertexDescription {
+  const { stage, options, dockerfile } = input;
+  const label = stageLabel(stage);
+  const filtered = options.noCacheFilter.some((name) => [stage.name, String(stage.index)].includes(name.toLowerCase()));
+  return {
+    name: `[${dockerfile.stages.length > 1 ? `${label} ` : ''}${input.position}] ${instruction.text}`,
+    stage: label,
+    location: locationOf(input.source, instruction.range),
+    slot: `${options.project}\n${dockerfile.fileName}\n${label}\n${input.position.split('/')[0]}`,
+    ignoreCache: options.noCache || filtered,
+  };
+}
