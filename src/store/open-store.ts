@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { BuildError } from '../core/index.ts';
 import { createArea } from './areas.ts';
 import { createBlobStore } from './blobs.ts';
+import { isFirstSinceBoot } from './boot-mark.ts';
 import { createImageStore } from './images.ts';
 import { createIndexFile, lockIndex } from './index-file.ts';
 import { openLayout } from './layout.ts';
@@ -26,6 +27,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const paths = createPaths(resolve(options.root));
   const home = createStoreHome(paths, options.removeTree ?? removeTree);
   openLayout(home);
+  if (isFirstSinceBoot(paths)) await (await import('./recover-boot.ts')).recoverBoot(home);
   const afterCollection = async (): Promise<void> => (await lockIndex(home)).release();
   const leases = createLeaseBook(home);
   const blobs = createBlobStore(home, {
