@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../core/index.ts';
+import { openStore } from './index.ts';
+import type { Store } from './types.ts';
+
+let base: string;
+
+beforeAll(async () => {
+  base = mkdtempSync(join(tmpdir(), 'store-crash-'));
+  await build({
+    entryPoints: [resolve(import.meta.dirname, 'index.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    splitting: true,
+    outdir: join(base, 'dist'),
+    outExtension: { '.js': '.mjs' },
+    logLevel: 'error',
+  });
+  writeFileSync(join(base, 'child.mjs'), `import { openStore } from './dist/index.mjs';\n${CHILD}`);
+});
+afterAll(() => {
+  rmSync(base, { recursive: true, force: true });
+});
+
+/** Writes everything a build writes, again and again, or collects garbage without end. Says `go` once it is in full swing. */
+const CHILD = `
+import { mkdirSync, writeFileSync } from 'node:fs';
+const [root, role, seed] = process.argv.slice(2);
+for (let n = 0; ; n++) {
+  const store = await openStore({ root });
+  if (n === 1) process.stdout.write('go');
+  if (role === 'prune') {
+    await store.prune({ all: true });
+    continue;
+  }
+  const lease = await store.openLease();
+  const text = seed + ':' + n;
+  const layer = await store.blobs.put(Buffer.from('layer ' + text));
+  const config = await store.blobs.put(Buffer.from(JSON.stringify({ rootfs: { type: 'layers', diff_ids: [layer.digest] }, text })));
+  const to = (blob, mediaType) => ({ mediaType, digest: blob.digest, size: blob.sizeBytes });
+  const manifest = await store.blobs.put(Buffer.from(JSON.stringify({ schemaVersion: 2, config: to(config, 'c'), layers: [to(layer, 'l')] })));
+  await store.area('snapshots').create(layer.digest.slice(7), async (path) => {
+    mkdirSync(path);
+    for (const name of ['a', 'b']) writeFileSync(path + '/' + name, text);
+  });
+  await store.records.put('cache', text, { layers: [{ diffId: layer.digest, blob: to(layer, 'l') }] });
+  await store.sync([layer, config, manifest]);
+  await store.images.set(['docker.io/library/' + seed + ':latest'], to(manifest, 'application/vnd.oci.image.manifest.v1+json'));
+  await lease.release();
+}
+`;
+
+async function start(root: string, role: 'write' | 'prune', seed: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(base, 'child.mjs'), root, role, seed], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout ?? child, 'data');
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  const [code, signal] = await ended;
+  expect([code, signal]).toEqual([null, 'SIGKILL']);
+}
+
+/** Everything that a name leads to is there and is what it says. */
+async function checkWhole(store: Store): Promise<void> {
+  for (const image of await store.images.list()) {
+    const toId = (found: { digest: `sha256:${string}`; size: number }) => ({
+      digest: found.digest,
+      sizeBytes: found.size,
+    });
+    const manifest = JSON.parse((await store.blobs.read(toId(image.descriptor as never))).toString());
+    for (const part of [manifest.config, ...manifest.layers]) await store.blobs.read(toId(part));
+  }
+  for (const key of await store.area('snapshots').list()) {
+    expect(readdirSync(store.area('snapshots').path(key))).toEqual(['a', 'b']);
+  }
+}
+
+describe('a store whose users are killed', () => {
+  it('stays whole and usable, at whatever moment writers and collectors die', { timeout: 120_000 }, async () => {
+    const root = join(base, 'killed');
+    for (let round = 0; round < 6; round++) {
+      const children = await Promise.all([
+        start(root, 'write', 'a'),
+        start(root, 'write', 'b'),
+        start(root, 'prune', 'p'),
+      ]);
+      const moment = 1 + ((round * 7919) % 23);
+      for (let turn = 0; turn < moment; turn++) await new Promise((resolve) => setImmediate(resolve));
+      for (const child of children) await kill(child);
+      const store = await openStore({ root });
+      await checkWhole(store);
+      const lease = await store.openLease();
+      const blob = await store.blobs.put(Buffer.from(`round ${round}`));
+      await store.images.set(['docker.io/library/after:latest'], {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        digest: blob.digest,
+        size: blob.sizeBytes,
+      });
+      await lease.release();
+      await store.images.remove('docker.io/library/after:latest');
+      await store.prune({ all: true });
+      expect(readdirSync(join(root, 'zlayer/tmp'))).toEqual([]);
+      expect(readdirSync(join(root, 'zlayer/trash'))).toEqual([]);
+      expect(readdirSync(join(root, 'zlayer/leases'))).toEqual([]);
+      expect(existsSync(join(root, 'zlayer/index.lock'))).toBe(false);
+    }
+  });
+
+  it('never loses what a lease holds to a collector in another process', { timeout: 120_000 }, async () => {
+    const root = join(base, 'raced');
+    const store = await openStore({ root });
+    const children = await Promise.all([start(root, 'prune', 'p'), start(root, 'prune', 'q')]);
+    try {
+      let kept = 0;
+      for (let n = 0; n < 300; n++) {
+        const bytes = Buffer.from(`shared ${n % 3}`);
+        const id = { digest: digestOf(bytes), sizeBytes: bytes.length };
+        const lease = await store.openLease();
+        if (await lease.pinBlob(id)) kept++;
+        else await store.blobs.put(bytes);
+        const key = `${n % 3}`.repeat(64);
+        if (!(await lease.pinEntry('snapshots', key))) {
+          await store.area('snapshots').create(key, async (path) => writeFileSync(path, 'x'));
+        }
+        for (let look = 0; look < 5; look++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          expect((await store.blobs.read(id)).equals(bytes)).toBe(true);
+          expect(await store.area('snapshots').has(key)).toBe(true);
+        }
+        await lease.release();
+      }
+      expect(kept).toBeLessThan(300);
+    } finally {
+      for (const child of children) await kill(child);
+    }
+  });
+});
