@@ -1,0 +1,81 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type BaseName, ensureBase } from '../support/base-images.ts';
+import { BUILDAH_PROGRAMS, type Buildah, createBuildah } from '../support/buildah.ts';
+import { listCases, type PreparedCase, prepareCase } from '../support/cases.ts';
+import { checkConfig, compareConfigs } from '../support/compare-configs.ts';
+import { compareTrees } from '../support/compare-trees.ts';
+import { formatDifferences, judge } from '../support/differences.ts';
+import { ownCache } from '../support/fixture-cache.ts';
+import { flattenLayers } from '../support/flatten.ts';
+import { IS_ROOT, lacksPrograms } from '../support/host.ts';
+import { readLayout, type StoredImage } from '../support/oci-layout.ts';
+import { caseReference, ensureReference } from '../support/reference-images.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { unpackWithUmoci } from '../support/umoci.ts';
+import { createZlayer, type Zlayer } from '../support/zlayer.ts';
+
+const skip = lacksPrograms('comparison with buildah', [...BUILDAH_PROGRAMS, 'umoci', 'mmdebstrap', 'busybox', 'flock']);
+const LISTINGS = join(ownCache(), 'listings');
+const CASE_TIME_MS = 400_000;
+
+describe.skipIf(skip)(`zlayer build ${IS_ROOT ? 'as root' : 'as an ordinary user'}`, () => {
+  const root = makeTempDir('cases');
+  const only = process.env.ZLAYER_CASES?.split(',');
+  let zlayer: Zlayer;
+  let reference: Buildah | undefined;
+  const loaded = new Set<BaseName>();
+
+  beforeAll(() => {
+    zlayer = createZlayer(join(root, 'store'));
+  });
+  afterAll(() => removeTempDir(root), 120_000);
+
+  const openReference = async (): Promise<Buildah> => (reference ??= createBuildah(join(root, 'buildah')));
+
+  for (const name of listCases().filter((each) => only?.includes(each) ?? true)) {
+    it(`makes of ${name} what buildah makes of it`, { timeout: CASE_TIME_MS }, async () => {
+      const prepared = await prepareCase(name, root);
+      const theirs = await ensureReference(openReference, prepared);
+      await loadBases(prepared);
+      const startedAt = Math.floor(Date.now() / 1000);
+      const ours = await buildCase(prepared);
+
+      const trees = await Promise.all([ours, theirs.image].map((image) => flattenLayers(image.layers, LISTINGS)));
+      const [mine = new Map(), other = new Map()] = trees;
+      const builtSince = Math.min(startedAt, theirs.startedAt);
+      const differences = [...compareTrees(mine, other, { builtSince }), ...compareConfigs(ours.config, theirs.config)];
+      const { unexplained, unused } = judge(differences, prepared.allow ?? []);
+      expect(formatDifferences(unexplained)).toBe('');
+      expect(unused).toEqual([]);
+      expect(checkConfig(ours.config, ours.layers.length)).toEqual([]);
+      if (prepared.bases.includes('debian')) return;
+      expect(await unpackWithUmoci(join(root, `image-${name}`), join(root, `umoci-${name}`))).toEqual(
+        [...mine.keys()].filter((path) => path !== ''),
+      );
+    });
+  }
+
+  async function loadBases(prepared: PreparedCase): Promise<void> {
+    for (const base of prepared.bases.filter((each) => !loaded.has(each))) {
+      await zlayer.loadBase(await ensureBase(base));
+      loaded.add(base);
+    }
+  }
+
+  async function buildCase(prepared: PreparedCase): Promise<StoredImage> {
+    for (const [tag, file] of Object.entries(prepared.before ?? {})) {
+      await zlayer.run(['build', '-t', tag, '-f', join(prepared.context, '..', file), prepared.context]);
+    }
+    const layout = join(root, `image-${prepared.name}`);
+    const secrets = Object.entries(prepared.secretFiles).flatMap(([id, path]) => ['--secret', `id=${id},src=${path}`]);
+    const flags = [...(prepared.flags ?? []), ...secrets, '-t', caseReference(prepared.name), '--progress', 'plain'];
+    await zlayer.run(
+      ['build', ...flags, '-f', prepared.dockerfile, '-o', `type=oci,dest=${layout},tar=false`, prepared.context],
+      { timeoutMs: CASE_TIME_MS },
+    );
+    expect(readdirSync(layout).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
+    return readLayout(layout);
+  }
+});
