@@ -1,10 +1,11 @@
 import { type BuildError, exitCodeOf, toBuildError } from '../core/index.ts';
 import type { Command, CommandContext, TextOutput } from './command.ts';
 import { COMMANDS } from './command-table.ts';
+import { COMPLETE_VERB } from './completion/complete-verb.ts';
 import { nearestName } from './options/nearest-name.ts';
 import { parseOptions } from './options/parse-options.ts';
 import { usage } from './options/values.ts';
-import { styleFor } from './terminal/style.ts';
+import { type Style, styleFor } from './terminal/style.ts';
 
 const MAX_TEXT_COLUMNS = 100;
 const DEFAULT_COLUMNS = 80;
@@ -26,6 +27,10 @@ async function dispatch(context: CommandContext, args: readonly string[]): Promi
     return exitCodeOf('usage');
   }
   if (verb === 'help' || verb === '--help' || verb === '-h') return runHelp(context, rest);
+  if (verb === COMPLETE_VERB) {
+    await (await import('./completion/print-completion.ts')).printCompletion(context, rest);
+    return 0;
+  }
   const entry = COMMANDS.find(({ name }) => name === verb);
   if (entry === undefined) throw unknownCommand(verb);
   const command = await entry.load();
@@ -85,7 +90,7 @@ async function printOverview(context: CommandContext, output: TextOutput): Promi
   output.write(formatOverview(COMMANDS, layoutOf(context, output)));
 }
 
-function layoutOf(context: CommandContext, output: TextOutput) {
+function layoutOf(context: CommandContext, output: TextOutput): { readonly columns: number; readonly style: Style } {
   const columns = Math.min(output.columns() ?? DEFAULT_COLUMNS, MAX_TEXT_COLUMNS);
   return { columns, style: styleFor(output, context.env) };
 }
@@ -93,6 +98,12 @@ function layoutOf(context: CommandContext, output: TextOutput) {
 async function reportError(context: CommandContext, thrown: unknown, command: string | undefined): Promise<number> {
   const error = toBuildError(thrown);
   const { formatError } = await import('./report/format-error.ts');
-  context.stderr.write(formatError(error, { ...layoutOf(context, context.stderr), command }));
+  context.stderr.write(
+    formatError(error, {
+      columns: context.stderr.columns() ?? Number.POSITIVE_INFINITY,
+      style: styleFor(context.stderr, context.env),
+      command,
+    }),
+  );
   return exitCodeOf(error.kind);
 }

@@ -1,6 +1,7 @@
 import type { BuildEvent, CacheVerdict, TimeMs, VertexInfo } from '../../core/index.ts';
 import { sanitizeLine } from '../terminal/sanitize.ts';
 import { createLineSplitter, type LineSplitter } from './line-splitter.ts';
+import { stepTitle } from './step-title.ts';
 
 /** A step as a display sees it. */
 export interface StepView {
@@ -130,7 +131,7 @@ function newStep({ id, number, name }: Pick<VertexInfo, 'id' | 'number' | 'name'
   return {
     id,
     number,
-    name: sanitizeLine(name.replaceAll('\n', ' ')),
+    name: stepTitle(name),
     state: 'waiting',
     startedMs: 0,
     durationMs: 0,

@@ -5,6 +5,7 @@ import type { Style } from '../terminal/style.ts';
 import { formatSize } from '../terminal/units.ts';
 import { createLineSplitter, type LineSplitter } from './line-splitter.ts';
 import type { Progress } from './progress.ts';
+import { stepTitle } from './step-title.ts';
 import { formatWarnings } from './warning-list.ts';
 
 type Transfer = Extract<BuildEvent, { kind: 'transfer' }>;
@@ -105,7 +106,7 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
 function newStep(vertex: Pick<VertexInfo, 'number' | 'name'>): Step {
   return {
     number: vertex.number,
-    name: sanitizeLine(vertex.name.replaceAll('\n', ' ')),
+    name: stepTitle(vertex.name),
     startedMs: 0,
     splitters: { stdout: createLineSplitter(), stderr: createLineSplitter() },
   };

@@ -1,4 +1,5 @@
 import type { TimeMs } from '../../core/index.ts';
+import { sanitizeLine } from '../terminal/sanitize.ts';
 import type { Style } from '../terminal/style.ts';
 import { clipText, padText, textWidth } from '../terminal/text-width.ts';
 import { formatDuration, formatSize } from '../terminal/units.ts';
@@ -43,6 +44,10 @@ export const ASCII_SYMBOLS: Symbols = {
 
 const SPINNER_MS = 100;
 const MAX_TAIL_LINES = 6;
+/** Before this a rate says nothing. */
+const MIN_RATE_SECONDS = 0.5;
+/** A note beside a step's name needs this many columns at least. */
+const MIN_NOTE_COLUMNS = 12;
 const BAR_COLUMNS = 20;
 const LOG_INDENT = '     ';
 
@@ -60,9 +65,15 @@ export function formatEnded(ended: StepView | TransferView, layout: FrameLayout)
     );
   }
   const isCached = ended.verdict?.kind === 'cached';
-  const right = isCached ? 'cached' : formatDuration(ended.durationMs);
+  const changed = (ended.verdict?.changes ?? []).map(({ input }) => sanitizeLine(input));
   return row(
-    { sign: style.green(symbols.done), text: ended.name, right, paintRight: isCached ? style.cyan : style.dim },
+    {
+      sign: style.green(symbols.done),
+      text: ended.name,
+      note: changed.length === 0 ? '' : `changed: ${changed.join(', ')}`,
+      right: isCached ? 'cached' : formatDuration(ended.durationMs),
+      paintRight: isCached ? style.cyan : style.dim,
+    },
     layout,
   );
 }
@@ -115,9 +126,10 @@ function stepBlock(step: StepView, view: BuildView, layout: FrameLayout): Block 
 function transferLine(transfer: TransferView, layout: FrameLayout, indent: string): string {
   const { style, symbols, now } = layout;
   const { currentBytes, totalBytes } = transfer;
-  const seconds = Math.max(0.001, (now - transfer.startedMs) / 1000);
+  const seconds = (now - transfer.startedMs) / 1000;
+  const rate = seconds < MIN_RATE_SECONDS ? '' : ` ${formatSize(currentBytes / seconds)}/s`;
   const total = totalBytes === undefined ? '' : `/${formatSize(totalBytes)}`;
-  const amount = `${formatSize(currentBytes)}${total} ${formatSize(currentBytes / seconds)}/s`;
+  const amount = `${formatSize(currentBytes)}${total}${rate}`;
   const available = layout.columns - 1 - indent.length - 2;
   const barColumns = totalBytes === undefined || available < 60 ? 0 : BAR_COLUMNS;
   const bar = barColumns === 0 ? '' : `${progressBar(currentBytes / Math.max(1, totalBytes!), barColumns, layout)} `;
@@ -148,15 +160,20 @@ interface Row {
   readonly sign: string;
   readonly text: string;
   readonly right: string;
+  /** Shown beside the text where there is room. */
+  readonly note?: string;
   readonly paint?: (text: string) => string;
   readonly paintRight?: (text: string) => string;
 }
 
-/** ` sign text … right`, one column short of the terminal's width. */
-function row({ sign, text, right, paint, paintRight }: Row, { columns, style }: FrameLayout): string {
+/** ` sign text note … right`, one column short of the terminal's width. */
+function row({ sign, text, right, note = '', paint, paintRight }: Row, { columns, style }: FrameLayout): string {
   const width = Math.max(1, columns - 1 - 3 - 1 - textWidth(right));
-  const name = padText(clipText(text, width), width);
+  const name = clipText(text, width);
+  const room = width - textWidth(name) - 2;
+  const beside = note === '' || room < MIN_NOTE_COLUMNS ? '' : `  ${clipText(note, room)}`;
   const label = /^\[[^\]]*\]/.exec(name)?.[0] ?? '';
   const painted = paint === undefined ? style.dim(label) + name.slice(label.length) : paint(name);
-  return ` ${sign} ${painted} ${(paintRight ?? style.dim)(right)}`;
+  const fill = padText('', width - textWidth(name) - textWidth(beside));
+  return ` ${sign} ${painted}${style.yellow(beside)}${fill} ${(paintRight ?? style.dim)(right)}`;
 }

@@ -6,15 +6,16 @@ import { formatExcerpt } from './format-excerpt.ts';
 
 /** How an error is printed. */
 export interface ErrorLayout {
+  /** Where long lines are broken; `Infinity` where there is no terminal. */
   readonly columns: number;
   readonly style: Style;
   /** The verb that failed, for the advice to read its help. */
   readonly command?: string | undefined;
-  /** Whether the display has shown the whole output of the step already (`plain`). */
-  readonly outputShown?: boolean;
 }
 
+const LABEL = 'error: ';
 const HINT = 'hint: ';
+const MIN_COLUMNS = 20;
 
 /**
  * An error for people: what failed, where in the file, the last lines of the command's output, and what to do. Lines are
@@ -22,30 +23,40 @@ const HINT = 'hint: ';
  */
 export function formatError(error: BuildError, layout: ErrorLayout): string {
   const { style } = layout;
-  const [first = '', ...more] = sanitizeText(error.message).split('\n');
-  const lines = [
-    `${style.red(style.bold('error:'))} ${style.bold(first)} ${style.dim(`[${error.code}]`)}`,
-    ...more.map((line) => `  ${line}`),
-  ];
-  if (error.location !== undefined) lines.push('', ...formatExcerpt(error.location, style));
-  lines.push(...outputLines(error, layout), ...ignoreLines(error, style));
   const hints = hintsOf(error, layout);
-  if (hints.length > 0) lines.push('');
-  for (const hint of hints) lines.push(...hintLines(hint, layout));
-  if (error.kind === 'internal') lines.push(...stackLines(error, style));
-  return `${lines.join('\n')}\n`;
+  const lines = [
+    ...headLines(error, layout),
+    ...(error.location === undefined ? [] : ['', ...formatExcerpt(error.location, style)]),
+    ...outputLines(error, style),
+    ...ignoreLines(error, style),
+    ...(hints.length === 0 ? [] : ['', ...hints.flatMap((hint) => labelled(hint, HINT, layout.columns))]),
+    ...(error.kind === 'internal' ? stackLines(error, style) : []),
+  ];
+  return `${lines.map((line) => (line.startsWith(HINT) ? style.cyan(HINT) + line.slice(HINT.length) : line)).join('\n')}\n`;
 }
 
-function outputLines(error: BuildError, { style, outputShown }: ErrorLayout): readonly string[] {
+function headLines(error: BuildError, { columns, style }: ErrorLayout): readonly string[] {
+  const code = `[${error.code}]`;
+  return labelled(`${sanitizeText(error.message)} ${code}`, LABEL, columns).map((line, index) => {
+    const start = index === 0 ? style.red(style.bold(LABEL)) : ' '.repeat(LABEL.length);
+    const text = line.slice(LABEL.length);
+    return start + (text.endsWith(code) ? style.bold(text.slice(0, -code.length)) + style.dim(code) : style.bold(text));
+  });
+}
+
+/** The text with a label before its first line, the others indented as much. */
+function labelled(text: string, label: string, columns: number): readonly string[] {
+  const width = Math.max(MIN_COLUMNS, columns - label.length);
+  const lines = text.split('\n').flatMap((line) => wrapText(line, width));
+  return lines.map((line, index) => (index === 0 ? label : ' '.repeat(label.length)) + line);
+}
+
+function outputLines(error: BuildError, style: Style): readonly string[] {
   if (!isBuildError(error, 'STEP_FAILED') || error.facts === undefined) return [];
   const { outputTail } = error.facts;
-  if (outputTail.length === 0) return ['', style.dim('  The command printed nothing.')];
-  if (outputShown === true) return [];
-  return [
-    '',
-    style.dim('Last lines of its output:'),
-    ...outputTail.map((line) => `  ${style.dim('|')} ${sanitizeLine(line)}`),
-  ];
+  if (outputTail.length === 0) return ['', style.dim('The command printed nothing.')];
+  const lines = outputTail.map((line) => `  ${style.dim('|')} ${sanitizeLine(line)}`);
+  return ['', style.dim('Last lines of its output:'), ...lines];
 }
 
 function ignoreLines(error: BuildError, style: Style): readonly string[] {
@@ -54,32 +65,15 @@ function ignoreLines(error: BuildError, style: Style): readonly string[] {
   return ['', `${style.dim('hidden by')} ${sanitizeLine(fileName)}:${line}: ${sanitizeLine(pattern)}`];
 }
 
-function hintsOf(error: BuildError, layout: ErrorLayout): readonly string[] {
+function hintsOf(error: BuildError, { command }: ErrorLayout): readonly string[] {
   const hints = error.hint === undefined ? [] : [sanitizeText(error.hint)];
-  if (error.kind === 'usage' && layout.command !== undefined) hints.push(`See \`zlayer ${layout.command} --help\`.`);
-  if (
-    error.code === 'STEP_FAILED' &&
-    layout.outputShown === false &&
-    (error as BuildError<'STEP_FAILED'>).facts?.outputTail.length !== 0
-  ) {
-    hints.push('Use --progress=plain to see the whole output.');
-  }
+  if (error.kind === 'usage' && command !== undefined) hints.push(`See \`zlayer ${command} --help\`.`);
   if (error.kind === 'internal') hints.push('This is a bug in zlayer. Please report it with the lines below.');
   return hints;
 }
 
-function hintLines(hint: string, { columns, style }: ErrorLayout): readonly string[] {
-  const indent = ' '.repeat(HINT.length);
-  const lines = hint.split('\n').flatMap((line) => wrapText(line, Math.max(20, columns - HINT.length)));
-  return lines.map((line, index) => (index === 0 ? style.cyan(HINT) : indent) + line);
-}
-
 function stackLines(error: BuildError, style: Style): readonly string[] {
   const cause = error.cause instanceof Error ? error.cause : error;
-  return [
-    '',
-    ...sanitizeText(cause.stack ?? '')
-      .split('\n')
-      .map((line) => style.dim(line)),
-  ];
+  const lines = sanitizeText(cause.stack ?? '').split('\n');
+  return ['', ...lines.map((line) => style.dim(line))];
 }

@@ -1,5 +1,6 @@
 import type { BuildPlan, StepReport } from '../../backends/types.ts';
 import { formatPlatform } from '../../core/index.ts';
+import { stepTitle } from '../progress/step-title.ts';
 import { sanitizeLine } from '../terminal/sanitize.ts';
 import type { Style } from '../terminal/style.ts';
 
@@ -25,7 +26,7 @@ const LABELS = { cached: 'cached', run: 'run', unknown: '?' } as const;
 
 function stepLines({ name, verdict }: StepReport, style: Style): readonly string[] {
   const paint = { cached: style.cyan, run: style.yellow, unknown: style.dim }[verdict.kind];
-  const lines = [`${paint(LABELS[verdict.kind].padEnd(6))}  ${sanitizeLine(name.replaceAll('\n', ' '))}`];
+  const lines = [`${paint(LABELS[verdict.kind].padEnd(6))}  ${stepTitle(name)}`];
   if (verdict.kind !== 'cached') lines.push(`        ${style.dim(sanitizeLine(verdict.reason))}`);
   for (const { input, from, to } of verdict.changes ?? []) {
     lines.push(`        ${style.dim(`- ${sanitizeLine(input)}${changeText(from, to)}`)}`);

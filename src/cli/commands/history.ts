@@ -1,0 +1,100 @@
+import { defineCommand } from '../command.ts';
+import { findImage } from '../images/find-image.ts';
+import { wantedPlatform } from '../images/host-platform.ts';
+import { type ImageDetails, readImage } from '../images/read-image.ts';
+import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
+import { formatJson, formatTable } from '../report/format-table.ts';
+import { sanitizeLine } from '../terminal/sanitize.ts';
+import { clipText } from '../terminal/text-width.ts';
+import { formatAge, formatSize } from '../terminal/units.ts';
+
+/** One entry, newest first. Of an entry without a layer, `digest` is null. */
+interface HistoryRow {
+  readonly created: string | null;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly sizeBytes: number;
+  readonly emptyLayer: boolean;
+  readonly digest: string | null;
+}
+
+const CREATED_BY_COLUMNS = 60;
+
+/** `zlayer history` */
+export const historyCommand = defineCommand({
+  name: 'history',
+  summary: 'Show the steps that made an image',
+  positionals: { usage: 'IMAGE', min: 1, max: 1, complete: 'image' },
+  options: {
+    'no-trunc': { kind: 'boolean', help: 'Show whole commands and digests' },
+    quiet: { kind: 'boolean', short: 'q', help: 'Show layer digests alone' },
+    platform: {
+      kind: 'text',
+      placeholder: 'OS/ARCH',
+      help: 'Which image of an index',
+      defaultText: 'that of this machine',
+    },
+    ...FORMAT_OPTION,
+    ...DATA_DIR_OPTION,
+  },
+  examples: [
+    { text: 'Which step made the image large?', line: 'zlayer history app:1.0' },
+    { text: 'Whole commands', line: 'zlayer history --no-trunc app:1.0' },
+  ],
+  run: async ({ services, stdout, now }, { values, positionals }) => {
+    const store = await services.openStore(values['data-dir']);
+    const platform = wantedPlatform(values.platform);
+    const { image } = await findImage(store, positionals[0]!, platform);
+    const rows = toRows(await readImage(store, image, platform));
+    const digestText = ({ digest }: HistoryRow): string =>
+      digest === null ? '-' : values['no-trunc'] ? digest : digest.slice('sha256:'.length).slice(0, 12);
+    const commandText = ({ createdBy }: HistoryRow): string => {
+      const line = sanitizeLine(createdBy.replace(/\s+/g, ' '));
+      return values['no-trunc'] ? line : clipText(line, CREATED_BY_COLUMNS);
+    };
+    if (values.quiet)
+      stdout.write(rows.flatMap((row) => (row.digest === null ? [] : [`${digestText(row)}\n`])).join(''));
+    else if (values.format === 'json') stdout.write(formatJson(rows));
+    else {
+      const cells = rows.map((row) => [
+        digestText(row),
+        ageOf(row.created, now()),
+        commandText(row),
+        formatSize(row.sizeBytes),
+        row.comment,
+      ]);
+      stdout.write(formatTable(['LAYER', 'CREATED', 'CREATED BY', 'SIZE', 'COMMENT'], cells));
+    }
+    return undefined;
+  },
+});
+
+function ageOf(created: string | null, nowMs: number): string {
+  const createdMs = Date.parse(created ?? '');
+  return Number.isNaN(createdMs) ? 'N/A' : formatAge(nowMs - createdMs);
+}
+
+/** Pairs entries with layers; layers beyond the history (some tools write none) come as entries of their own. */
+function toRows({ config, manifest }: ImageDetails): readonly HistoryRow[] {
+  const layers = [...manifest.layers];
+  const rows: HistoryRow[] = (config.history ?? []).map((entry) => {
+    const layer = entry.empty_layer === true ? undefined : layers.shift();
+    return {
+      created: entry.created ?? null,
+      createdBy: entry.created_by ?? '',
+      comment: entry.comment ?? '',
+      sizeBytes: layer?.size ?? 0,
+      emptyLayer: entry.empty_layer === true,
+      digest: layer?.digest ?? null,
+    };
+  });
+  const unnamed = layers.map(({ digest, size }) => ({
+    created: null,
+    createdBy: '',
+    comment: '',
+    sizeBytes: size,
+    emptyLayer: false,
+    digest,
+  }));
+  return [...rows, ...unnamed].reverse();
+}

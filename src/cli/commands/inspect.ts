@@ -1,0 +1,95 @@
+import { familiarReference, parseReference } from '../../core/index.ts';
+import type { Store } from '../../store/index.ts';
+import { defineCommand } from '../command.ts';
+import { findImage } from '../images/find-image.ts';
+import { wantedPlatform } from '../images/host-platform.ts';
+import { type ImageDetails, layersSize, readImage } from '../images/read-image.ts';
+import { DATA_DIR_OPTION } from '../options/shared-options.ts';
+import { usage } from '../options/values.ts';
+import { formatJson } from '../report/format-table.ts';
+
+/** `zlayer inspect` */
+export const inspectCommand = defineCommand({
+  name: 'inspect',
+  summary: 'Show everything about images, as JSON',
+  positionals: { usage: 'IMAGE [IMAGE...]', min: 1, max: Number.POSITIVE_INFINITY, complete: 'image' },
+  options: {
+    raw: { kind: 'boolean', help: 'Print the manifest or index as it is, byte for byte' },
+    config: { kind: 'boolean', help: 'Print the image config as it is, byte for byte' },
+    platform: {
+      kind: 'text',
+      placeholder: 'OS/ARCH',
+      help: 'Which image of an index',
+      defaultText: 'that of this machine',
+    },
+    format: {
+      kind: 'text',
+      placeholder: 'FORMAT',
+      help: 'How the result is printed',
+      choices: ['json'],
+      defaultText: 'json',
+    },
+    ...DATA_DIR_OPTION,
+  },
+  examples: [
+    { text: 'Config, layers and digests', line: 'zlayer inspect app:1.0' },
+    { text: 'The environment alone', line: "zlayer inspect app:1.0 | jq '.[0].Config.Env'" },
+    { text: 'The manifest as pushed', line: 'zlayer inspect --raw app:1.0' },
+  ],
+  run: async ({ services, stdout }, { values, positionals }) => {
+    if (values.raw && values.config) throw usage('--raw and --config contradict each other.', 'Leave one out.');
+    const store = await services.openStore(values['data-dir']);
+    const platform = wantedPlatform(values.platform);
+    const documents: unknown[] = [];
+    for (const word of positionals) {
+      const { image } = await findImage(store, word, platform);
+      if (values.raw) {
+        stdout.write(await readText(store, image.descriptor));
+        continue;
+      }
+      const details = await readImage(store, image, platform);
+      if (values.config) stdout.write(await readText(store, details.manifest.config));
+      else documents.push(await toDocument(store, details));
+    }
+    if (!values.raw && !values.config) stdout.write(formatJson(documents));
+    return undefined;
+  },
+});
+
+async function readText(store: Store, { digest, size }: ImageDetails['descriptor']): Promise<string> {
+  return (await store.blobs.read({ digest, sizeBytes: size })).toString('utf8');
+}
+
+/** docker inspect's names where docker has one. */
+async function toDocument(
+  store: Store,
+  { stored, descriptor, manifest, config }: ImageDetails,
+): Promise<Readonly<Record<string, unknown>>> {
+  const names = (await store.images.list()).flatMap((image) =>
+    image.descriptor.digest === stored.descriptor.digest && image.reference !== undefined
+      ? [parseReference(image.reference)]
+      : [],
+  );
+  const repositories = [
+    ...new Set(names.map(({ registry, repository }) => familiarReference({ registry, repository }))),
+  ];
+  return {
+    Id: manifest.config.digest,
+    RepoTags: names.filter(({ tag }) => tag !== undefined).map((name) => familiarReference(name)),
+    RepoDigests: repositories.map((repository) => `${repository}@${stored.descriptor.digest}`),
+    Created: config.created ?? '',
+    ...(config.author === undefined ? {} : { Author: config.author }),
+    Architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { Variant: config.variant }),
+    Os: config.os,
+    ...(config['os.version'] === undefined ? {} : { OsVersion: config['os.version'] }),
+    Size: layersSize(manifest),
+    Config: config.config ?? {},
+    RootFS: { Type: config.rootfs.type, Layers: config.rootfs.diff_ids },
+    Descriptor: stored.descriptor,
+    ...(descriptor.digest === stored.descriptor.digest ? {} : { ManifestDescriptor: descriptor }),
+    Layers: manifest.layers,
+    ...(manifest.annotations === undefined ? {} : { Annotations: manifest.annotations }),
+    Metadata: { LastTagTime: new Date(stored.updatedMs).toISOString() },
+  };
+}

@@ -1,0 +1,46 @@
+import { formatReference, parseReference } from '../../core/index.ts';
+import { defineCommand } from '../command.ts';
+import { DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
+import { openProgress } from '../progress/choose-progress.ts';
+import { familiarName } from '../report/format-result.ts';
+
+/** `zlayer push` */
+export const pushCommand = defineCommand({
+  name: 'push',
+  summary: 'Send an image from the store to its registry',
+  details: [
+    'What the registry has already is not sent again. Sign in with `zlayer login`; the sign-ins of docker and podman are used too.',
+  ],
+  positionals: { usage: 'NAME[:TAG]', min: 1, max: 1, complete: 'image' },
+  options: {
+    quiet: { kind: 'boolean', short: 'q', help: 'Print nothing but the digest' },
+    'all-tags': {
+      kind: 'refused',
+      short: 'a',
+      takesValue: false,
+      accepts: ['false'],
+      help: 'images are pushed one by one',
+    },
+    'disable-content-trust': { kind: 'refused', takesValue: false, accepts: ['true'], help: 'images are not signed' },
+    ...PROGRESS_OPTION,
+    ...DATA_DIR_OPTION,
+  },
+  examples: [{ text: 'Push what was built', line: 'zlayer push registry.example.com/team/app:1.0' }],
+  run: async (context, { values, positionals }) => {
+    const reference = parseReference(positionals[0]!);
+    const progress = await openProgress(context, values.quiet ? 'quiet' : values.progress);
+    try {
+      const pushed = await context.services.push(
+        { reference, dataDir: values['data-dir'] },
+        { signal: context.signal, onEvent: progress.onEvent },
+      );
+      progress.close();
+      context.stdout.write(
+        values.quiet ? `${pushed.digest}\n` : `${familiarName(formatReference(reference))}: ${pushed.digest}\n`,
+      );
+    } finally {
+      progress.close();
+    }
+    return undefined;
+  },
+});

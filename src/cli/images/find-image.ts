@@ -1,0 +1,81 @@
+import {
+  BuildError,
+  digestHex,
+  familiarReference,
+  formatReference,
+  type Platform,
+  parseReference,
+} from '../../core/index.ts';
+import type { Store, StoredImage } from '../../store/index.ts';
+import { nearestName } from '../options/nearest-name.ts';
+import { readImage } from './read-image.ts';
+
+/** What a user's word for an image matched. */
+export interface FoundImage {
+  readonly image: StoredImage;
+  /** True when the word was a name, false when it was an id or a digest. */
+  readonly byName: boolean;
+}
+
+/** As docker: an id may be cut to any length; four digits are the least that is taken for one here. */
+const ID = /^(?:sha256:)?([0-9a-f]{4,64})$/;
+
+/**
+ * The image that a name, `name@digest`, an image id (config digest) or a manifest digest means; ids may be shortened.
+ *
+ * @throws BuildError `IMAGE_NOT_FOUND`, with the nearest name; `REFERENCE_INVALID`; `USAGE` for an ambiguous id.
+ */
+export async function findImage(store: Store, word: string, platform: Platform): Promise<FoundImage> {
+  const id = ID.exec(word)?.[1];
+  const named = word.startsWith('sha256:') ? undefined : await findByName(store, word, id !== undefined);
+  if (named !== undefined) return { image: named, byName: true };
+  const matches = id === undefined ? [] : await findById(store, id, platform);
+  const digests = new Set(matches.map(({ descriptor }) => descriptor.digest));
+  if (digests.size > 1) {
+    throw new BuildError('USAGE', `The image id ${word} is ambiguous: ${digests.size} images begin with it.`, {
+      hint: 'Give more of its digits.',
+    });
+  }
+  if (matches[0] !== undefined) return { image: matches[0], byName: false };
+  throw await notFound(store, word);
+}
+
+async function findByName(store: Store, word: string, mayBeId: boolean): Promise<StoredImage | undefined> {
+  try {
+    const reference = parseReference(word);
+    const exact = await store.images.get(formatReference(reference));
+    if (exact !== undefined || reference.digest === undefined) return exact;
+    const repository = `${reference.registry}/${reference.repository}`;
+    return (await store.images.list()).find(
+      ({ reference: name, descriptor }) =>
+        descriptor.digest === reference.digest &&
+        (name?.startsWith(`${repository}:`) || name?.startsWith(`${repository}@`)),
+    );
+  } catch (error) {
+    if (mayBeId) return undefined;
+    throw error;
+  }
+}
+
+async function findById(store: Store, prefix: string, platform: Platform): Promise<readonly StoredImage[]> {
+  const found: StoredImage[] = [];
+  for (const image of await store.images.list()) {
+    if (digestHex(image.descriptor.digest).startsWith(prefix)) {
+      found.push(image);
+      continue;
+    }
+    const details = await readImage(store, image, platform).catch(() => undefined);
+    if (details !== undefined && digestHex(details.manifest.config.digest).startsWith(prefix)) found.push(image);
+  }
+  return found;
+}
+
+async function notFound(store: Store, word: string): Promise<BuildError> {
+  const names = (await store.images.list()).flatMap(({ reference }) =>
+    reference === undefined ? [] : [familiarReference(parseReference(reference))],
+  );
+  const nearest = nearestName(word.includes(':') ? word : `${word}:latest`, names);
+  return new BuildError('IMAGE_NOT_FOUND', `There is no image "${word}" in the store.`, {
+    hint: nearest === undefined ? 'See `zlayer images`.' : `Did you mean "${nearest}"? See \`zlayer images\`.`,
+  });
+}
