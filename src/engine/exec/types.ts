@@ -10,12 +10,25 @@ export interface ProcessUser {
   readonly home: string;
 }
 
-/** A mount inside the step's root. Targets are already resolved: no component of them is a symlink. */
+/** What lies at a mount's target: decides what kind of mount point is made where there is none. */
+export type MountType = 'directory' | 'file';
+
+/**
+ * A mount inside the step's root. Targets are already resolved: no component of them is a symlink, except below another
+ * mount, where they are resolved inside the step.
+ */
 export type StepMount =
-  | { readonly kind: 'bind'; readonly source: string; readonly target: BytePath; readonly readonly: boolean }
+  | {
+      readonly kind: 'bind';
+      readonly type: MountType;
+      readonly source: string;
+      readonly target: BytePath;
+      readonly readonly: boolean;
+    }
   /** `lowerDirs` lowest first; writable through a throw-away upper directory unless readonly. */
   | {
       readonly kind: 'overlay';
+      readonly type: MountType;
       readonly lowerDirs: readonly string[];
       /** Path inside the merged tree that is mounted. */
       readonly subPath: BytePath;
@@ -24,30 +37,46 @@ export type StepMount =
     }
   | { readonly kind: 'tmpfs'; readonly target: BytePath; readonly sizeBytes?: number };
 
+/** A small file that exists for one step only; it lies in memory and never touches a disk. */
+export interface StepFile {
+  readonly target: BytePath;
+  readonly bytes: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** One command in one root file system. */
 export interface StepRequest {
-  /** Unpacked layers, lowest first. */
+  /** Unpacked layers, lowest first; at most 499. */
   readonly lowerDirs: readonly string[];
   /** Fresh directories on one file system; changes land in `upperDir`. */
   readonly upperDir: string;
   readonly workDir: string;
+  /** Existing empty directory of this step, private to the user; what is left in it goes with it. */
+  readonly scratchDir: string;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  /** Absolute; made (0755, 0:0) where it is missing. */
   readonly cwd: string;
   readonly user: ProcessUser;
   readonly mounts: readonly StepMount[];
   readonly network: 'default' | 'none' | 'host';
   readonly security: 'sandbox' | 'insecure';
   readonly hostname: string;
-  /** Content of /etc/hosts and /etc/resolv.conf, with the resolved paths at which they are mounted. */
-  readonly files: ReadonlyArray<{ readonly target: BytePath; readonly text: string; readonly mode: number }>;
+  /** `/etc/hosts`, `/etc/resolv.conf`, secrets, scripts; read-only inside. */
+  readonly files: readonly StepFile[];
   readonly shmSizeBytes: number;
+  /** Names as docker has them (`nofile`); what the host's hard limit forbids is lowered to it. */
   readonly ulimits: ReadonlyArray<{ readonly name: string; readonly soft: number; readonly hard: number }>;
   /** Raw output as it comes. */
   readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void;
 }
 
-/** How a command ended: `exitCode` is 128 + N after signal N. */
+/**
+ * How a command ended: `exitCode` is 128 + N after signal N, and `signal` is then its name. 125: the working directory
+ * cannot be entered; 126: the program cannot be executed; 127: it does not exist.
+ */
 export interface StepExit {
   readonly exitCode: number;
   readonly signal?: string;

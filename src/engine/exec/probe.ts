@@ -1,0 +1,185 @@
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BuildError, digestHex, digestOfFields, isBuildError, type RunContext } from '../../core/index.ts';
+import type { FifoPool } from './fifos.ts';
+import { removeWorkDir } from './file-work.ts';
+import { findProgram, missingPrograms, relevantPrograms } from './host-programs.ts';
+import type { WorkingKind } from './namespace.ts';
+import { runStep } from './run-step.ts';
+import { openStepTools } from './step-tools.ts';
+import type { HostProbe, IsolationKind } from './types.ts';
+
+/** Why one way does not work, and what would help. */
+export type ProbeFailure = HostProbe['reasons'][number];
+
+/** Where the probe works: on the file system that steps will use. */
+export interface ProbePlace {
+  readonly stateDir: string;
+  readonly fifos: FifoPool;
+  readonly version: string;
+}
+
+/** Everything that the outcome of the probe depends on, as one short word: kernel start, user, programs, id ranges, switches. */
+export function hostVersion(uid: number): string {
+  const programs = relevantPrograms().map((path) => [path, statLine(path)] as const);
+  const files = ['/proc/sys/kernel/random/boot_id', '/etc/subuid', '/etc/subgid', ...Object.keys(SWITCHES)];
+  const texts = files.map((path) => [path, readText(path) ?? ''] as const);
+  return digestHex(digestOfFields([['format', '1'], ['uid', String(uid)], ...programs, ...texts])).slice(0, 16);
+}
+
+function statLine(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? 'missing' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Finds the best way that works by doing it: a step in an empty root, whose program cannot exist. */
+export async function probeHost(place: ProbePlace, uid: number, context: RunContext): Promise<HostProbe> {
+  const reasons: ProbeFailure[] = [];
+  for (const kind of ['root', 'userns'] as const) {
+    const failure = obstacle(kind, uid) ?? (await tryKind(place, kind, context));
+    if (failure === undefined) return { kind, reasons };
+    reasons.push({ kind, ...failure });
+  }
+  reasons.push(SINGLE_USER);
+  return { kind: 'none', reasons };
+}
+
+type Failure = Omit<ProbeFailure, 'kind'>;
+
+/** A map of one id would store every file of an image as one owner's, silently: such layers would be wrong, so it is not offered. */
+const SINGLE_USER: ProbeFailure = {
+  kind: 'userns-single',
+  reason: "a user namespace with a single id cannot hold the owners of an image's files",
+  hint: 'Give this user a range of subordinate ids.',
+};
+
+function obstacle(kind: WorkingKind, uid: number): Failure | undefined {
+  if (kind === 'root' && uid !== 0) return { reason: 'the current user is not root' };
+  const missing = missingPrograms();
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map(({ packageName }) => packageName))].join(' ');
+    return {
+      reason: `not installed: ${missing.map(({ program }) => program).join(', ')}`,
+      hint: `Install what is missing, on Debian with \`apt-get install ${packages}\`.`,
+    };
+  }
+  return kind === 'userns' ? mappingObstacle(uid) : undefined;
+}
+
+/** Kernel switches that forbid user namespaces: the value that does, and how to allow them. */
+const SWITCHES: Readonly<Record<string, { readonly forbidden: string; readonly hint: string }>> = {
+  '/proc/sys/kernel/unprivileged_userns_clone': {
+    forbidden: '0',
+    hint: 'Allow it with `sysctl -w kernel.unprivileged_userns_clone=1`.',
+  },
+  '/proc/sys/user/max_user_namespaces': {
+    forbidden: '0',
+    hint: 'Allow some with `sysctl -w user.max_user_namespaces=15000`.',
+  },
+};
+
+function mappingObstacle(uid: number): Failure | undefined {
+  for (const [path, { forbidden, hint }] of Object.entries(SWITCHES)) {
+    if (readText(path) === forbidden && uid !== 0) return { reason: `${path} is ${forbidden}`, hint };
+  }
+  if (findProgram('newuidmap') === undefined || findProgram('newgidmap') === undefined) {
+    return {
+      reason: 'newuidmap and newgidmap are not installed',
+      hint: 'Install them, on Debian with `apt-get install uidmap`.',
+    };
+  }
+  return undefined;
+}
+
+async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext): Promise<Failure | undefined> {
+  const directory = await mkdtemp(join(place.stateDir, 'probe-'));
+  try {
+    for (const name of ['upper', 'work', 'scratch']) mkdirSync(join(directory, name));
+    const tools = openStepTools(place.stateDir, kind, place.version);
+    const exit = await runStep({ kind, tools, fifos: place.fifos }, probeRequest(directory), context);
+    return exit.exitCode === NO_SUCH_PROGRAM
+      ? undefined
+      : { reason: `a trial step ended with status ${exit.exitCode} instead of ${NO_SUCH_PROGRAM}` };
+  } catch (error) {
+    if (isBuildError(error, 'CANCELLED')) throw error;
+    return explain(error instanceof Error ? error : new Error(String(error)));
+  } finally {
+    removeWorkDir(join(directory, 'work'));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const NO_SUCH_PROGRAM = 127;
+
+function probeRequest(directory: string): Parameters<typeof runStep>[1] {
+  return {
+    lowerDirs: [],
+    upperDir: join(directory, 'upper'),
+    workDir: join(directory, 'work'),
+    scratchDir: join(directory, 'scratch'),
+    args: ['/no-such-program'],
+    env: [],
+    cwd: '/',
+    // A second id shows that the map is whole.
+    user: { uid: 1, gid: 1, groups: [2], home: '/' },
+    mounts: [],
+    network: 'default',
+    security: 'sandbox',
+    hostname: 'probe',
+    files: [{ target: 'etc/hosts', bytes: Buffer.from('x'), mode: 0o644, uid: 1, gid: 1 }],
+    shmSizeBytes: 65536,
+    ulimits: [],
+    onOutput: () => undefined,
+  };
+}
+
+const EXPLANATIONS: ReadonlyArray<readonly [pattern: RegExp, hint: string]> = [
+  [
+    /no line matching user|failed to find subuid|no subuid|mapping .* not|newuidmap|Insufficient/i,
+    'Give this user a range in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`.',
+  ],
+  [
+    /wrong fs type|unknown filesystem type|overlay/i,
+    'The data directory must lie on a file system that overlayfs can write to, such as ext4, xfs or tmpfs; set ZLAYER_DATA_DIR.',
+  ],
+];
+
+function explain(error: Error): Failure {
+  const reason = error.message.replace(/^The step could not be isolated: /, '');
+  const hint =
+    apparmorHint(reason) ??
+    EXPLANATIONS.find(([pattern]) => pattern.test(reason))?.[1] ??
+    (error instanceof BuildError ? error.hint : undefined);
+  return hint === undefined ? { reason } : { reason, hint };
+}
+
+function apparmorHint(reason: string): string | undefined {
+  const restricted = readText('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1';
+  return restricted && /permission|not permitted/i.test(reason)
+    ? 'AppArmor restricts user namespaces here: allow them with `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run as root.'
+    : undefined;
+}
+
+/** How RUN is refused on a host without isolation. */
+export function isolationMissing(probe: HostProbe): BuildError {
+  const told = probe.reasons.map(({ kind, reason }) => `${LABELS[kind]}: ${reason}`).join('; ');
+  return new BuildError('HOST_LACKS', `RUN cannot be isolated on this host (${told}).`, {
+    hint: probe.reasons.flatMap(({ hint }) => (hint === undefined ? [] : [hint]))[0],
+  });
+}
+
+const LABELS: Readonly<Record<IsolationKind, string>> = {
+  root: 'as root',
+  userns: 'in a user namespace',
+  'userns-single': 'in a user namespace with one id',
+  none: 'not at all',
+};
