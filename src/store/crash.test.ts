@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -29,13 +29,13 @@ afterAll(() => {
   rmSync(base, { recursive: true, force: true });
 });
 
-/** Writes everything a build writes, again and again, or collects garbage without end. Says `go` once it is in full swing. */
+/** Writes everything a build writes, again and again, or collects garbage without end. Prints a dot a turn. */
 const CHILD = `
 import { mkdirSync, writeFileSync } from 'node:fs';
 const [root, role, seed] = process.argv.slice(2);
 for (let n = 0; ; n++) {
   const store = await openStore({ root });
-  if (n === 1) process.stdout.write('go');
+  if (n > 0) process.stdout.write('.');
   if (role === 'prune') {
     await store.prune({ all: true });
     continue;
@@ -57,11 +57,16 @@ for (let n = 0; ; n++) {
 }
 `;
 
-async function start(root: string, role: 'write' | 'prune', seed: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [join(base, 'child.mjs'), root, role, seed], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  await once(child.stdout ?? child, 'data');
+/** Starts a child and waits until it has gone through that many turns. */
+async function start(root: string, role: 'write' | 'prune', turns: number): Promise<ChildProcess> {
+  const args = [join(base, 'child.mjs'), root, role, `${role}${turns}`];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let seen = 0;
+  for await (const [chunk] of on(child.stdout ?? child, 'data')) {
+    seen += (chunk as Buffer).length;
+    if (seen >= turns) break;
+  }
+  child.stdout?.resume();
   return child;
 }
 
@@ -92,12 +97,10 @@ describe('a store whose users are killed', () => {
     const root = join(base, 'killed');
     for (let round = 0; round < 6; round++) {
       const children = await Promise.all([
-        start(root, 'write', 'a'),
-        start(root, 'write', 'b'),
-        start(root, 'prune', 'p'),
+        start(root, 'write', 1 + ((round * 7) % 5)),
+        start(root, 'write', 6 + ((round * 3) % 7)),
+        start(root, 'prune', 1 + (round % 4)),
       ]);
-      const moment = 1 + ((round * 7919) % 23);
-      for (let turn = 0; turn < moment; turn++) await new Promise((resolve) => setImmediate(resolve));
       for (const child of children) await kill(child);
       const store = await openStore({ root });
       await checkWhole(store);
@@ -121,7 +124,7 @@ describe('a store whose users are killed', () => {
   it('never loses what a lease holds to a collector in another process', { timeout: 120_000 }, async () => {
     const root = join(base, 'raced');
     const store = await openStore({ root });
-    const children = await Promise.all([start(root, 'prune', 'p'), start(root, 'prune', 'q')]);
+    const children = await Promise.all([start(root, 'prune', 1), start(root, 'prune', 2)]);
     try {
       let kept = 0;
       for (let n = 0; n < 300; n++) {
