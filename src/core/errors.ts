@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   REGISTRY_UNAVAILABLE: { kind: 'unavailable', retryable: true },
   REGISTRY_RATE_LIMITED: { kind: 'unavailable', retryable: true },
   REGISTRY_PROTOCOL: { kind: 'unavailable' },
+  REGISTRY_CONFIG_INVALID: { kind: 'usage' },
   CREDENTIALS_INVALID: { kind: 'auth' },
   BLOB_DIGEST_MISMATCH: { kind: 'corrupt' },
   BLOB_MISSING: { kind: 'corrupt' },

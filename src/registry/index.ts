@@ -1,7 +1,11 @@
+export type { CredentialOptions } from './auth-file.ts';
 export { createRegistryClient } from './client.ts';
+export { createDockerCredentials } from './docker-credentials.ts';
 export { type PullRequest, type PullSink, pullImage } from './pull-image.ts';
 export { type PushedImage, type PushRequest, pushImage } from './push-image.ts';
 export { redactText } from './redact.ts';
+export { loadRegistryHosts, type RegistryHostsOptions } from './registry-hosts.ts';
 export type { Timing } from './retry.ts';
+export { eraseCredentials, type SavedCredentials, type SignIn, saveCredentials } from './save-credentials.ts';
 export type { Timeouts } from './transport.ts';
 export * from './types.ts';
