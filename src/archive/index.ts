@@ -1,4 +1,13 @@
+export {
+  type CompressGzipOptions,
+  type CompressZstdOptions,
+  canCompressZstd,
+  compressGzip,
+  compressZstd,
+} from './compress.ts';
+export { COMPRESSION_MAGIC_BYTES, type CompressionKind, detectCompression } from './compression.ts';
 export { readContent } from './content.ts';
+export { decompress } from './decompress.ts';
 export * from './entry.ts';
 export { type IndexLayerOptions, indexLayer } from './index-layer.ts';
 export { createLayerView, type IndexedLayer, openArchiveTree } from './layer-view.ts';

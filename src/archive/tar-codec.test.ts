@@ -59,7 +59,9 @@ const xattrs = fc.dictionary(
   { maxKeys: 3 },
 );
 const owner = fc.oneof(fc.nat(0o7777777), fc.integer({ min: 0, max: 0xffffffff }));
-const linkText = fc.uint8Array({ minLength: 1, maxLength: 150 }).map((b) => Buffer.from(b).toString('latin1').replaceAll('\0', '_'));
+const linkText = fc
+  .uint8Array({ minLength: 1, maxLength: 150 })
+  .map((b) => Buffer.from(b).toString('latin1').replaceAll('\0', '_'));
 const layerEntry: fc.Arbitrary<LayerEntry> = fc
   .record({
     path,
@@ -165,7 +167,10 @@ describe('writeLayer()', () => {
   });
 
   it.each(['.wh.a', 'b/.wh.a', 'b/.wh.c/d'])('refuses the name %s', async (name) => {
-    await expect(tarOf([file(name)])).rejects.toMatchObject({ code: 'ARCHIVE_INVALID', message: expect.stringContaining('.wh.') });
+    await expect(tarOf([file(name)])).rejects.toMatchObject({
+      code: 'ARCHIVE_INVALID',
+      message: expect.stringContaining('.wh.'),
+    });
   });
 
   it.each([
@@ -175,12 +180,18 @@ describe('writeLayer()', () => {
     const path = join(directory, 'changing');
     writeFileSync(path, 'x'.repeat(length));
     const item: LayerEntry = { ...file('a', '1234'), content: { kind: 'host-file', path } };
-    await expect(tarOf([item])).rejects.toMatchObject({ code: 'CONTEXT_INVALID', message: expect.stringMatching(message) });
+    await expect(tarOf([item])).rejects.toMatchObject({
+      code: 'CONTEXT_INVALID',
+      message: expect.stringMatching(message),
+    });
   });
 
   it('refuses a host file that is gone, naming it', async () => {
     const item: LayerEntry = { ...file('a', '1'), content: { kind: 'host-file', path: join(directory, 'gone') } };
-    await expect(tarOf([item])).rejects.toMatchObject({ code: 'CONTEXT_INVALID', message: expect.stringContaining('gone') });
+    await expect(tarOf([item])).rejects.toMatchObject({
+      code: 'CONTEXT_INVALID',
+      message: expect.stringContaining('gone'),
+    });
   });
 
   it('stops when the signal aborts', async () => {
@@ -233,7 +244,10 @@ describe('readTar()', () => {
   it('tells where a header is damaged', async () => {
     const tar = await tarOf([file('a', 'x'), file('b')]);
     tar[1024]! ^= 1;
-    await expect(readAll(tar)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID', message: expect.stringContaining('byte 1024') });
+    await expect(readAll(tar)).rejects.toMatchObject({
+      code: 'ARCHIVE_INVALID',
+      message: expect.stringContaining('byte 1024'),
+    });
   });
 
   it.each(['../x', 'a/../../x', '/..'])('refuses the name %s', async (name) => {
@@ -252,7 +266,10 @@ describe('readTar()', () => {
 
   it('bounds the size of extended headers', async () => {
     const tar = rawTar({ name: 'x', typeFlag: 'x', size: 2 << 20 });
-    await expect(readAll(tar)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID', message: expect.stringContaining('2097152') });
+    await expect(readAll(tar)).rejects.toMatchObject({
+      code: 'ARCHIVE_INVALID',
+      message: expect.stringContaining('2097152'),
+    });
   });
 
   it('takes the size of links and directories for nothing', async () => {
