@@ -1,8 +1,8 @@
 import { pipeline, Readable, type Transform } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
 import { BuildError, isBuildError } from '../core/index.ts';
 import type { CompressionKind } from './compression.ts';
-import { decodeXz } from './decode-xz.ts';
 import { findZlibZstd } from './zlib-zstd.ts';
 
 const OUTPUT_CHUNK_BYTES = 256 << 10;
@@ -90,6 +90,27 @@ export async function* throughTransform(
     yield* transform as AsyncIterable<Uint8Array>;
   } finally {
     transform.destroy();
+  }
+}
+
+async function* decodeXz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { XzReadableStream } = await import('xz-decompress');
+  const iterator = source[Symbol.asyncIterator]();
+  const input = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const next = await iterator.next();
+        if (next.done === true) controller.close();
+        // The decoder keeps a chunk over several reads, while ours may be used again.
+        else controller.enqueue(Uint8Array.from(next.value));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  try {
+    yield* new XzReadableStream(input as never) as unknown as AsyncIterable<Uint8Array>;
+  } finally {
+    await iterator.return?.();
   }
 }
 
