@@ -9,6 +9,8 @@ export const BUILDAH_PROGRAMS = ['buildah', 'skopeo', 'newuidmap'] as const;
 
 /** A buildah with a store of its own: the reference that our images are compared with. */
 export interface Buildah {
+  /** What makes every tool of the family use this store. */
+  readonly env: Readonly<Record<string, string>>;
   /** Runs `buildah …`; fails unless it succeeds. */
   run(args: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
   /** The same, for commands that are expected to fail. */
@@ -35,6 +37,7 @@ export function createBuildah(root: string): Buildah {
   const skopeo = (args: readonly string[], options: ProgramOptions = {}): Promise<ProgramResult> =>
     runOk(inStoreNamespace(['skopeo', '--insecure-policy', ...args]), { timeoutMs: 300_000, ...options, env });
   return {
+    env,
     run: buildah,
     tryRun: (args, options = {}) => runProgram(['buildah', ...args], { timeoutMs: 300_000, ...options, env }),
     skopeo,
