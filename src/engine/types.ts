@@ -21,6 +21,8 @@ export interface TreeResult {
    * SHA-256 hex of a file's content, cached by stat data where the tree is a host directory. Absent: read `content`.
    */
   readonly fileDigest?: (path: string) => string;
+  /** Keeps the digests that were computed for the next build; cheap when there are no new ones. */
+  readonly saveDigests?: () => Promise<void>;
   /** Says which ignore rule hides a path, for errors. */
   readonly ignoredBy?: (
     path: string,
