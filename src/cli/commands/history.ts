@@ -1,6 +1,6 @@
 import { defineCommand } from '../command.ts';
+import { choosePlatform } from '../images/choose-platform.ts';
 import { findImage } from '../images/find-image.ts';
-import { wantedPlatform } from '../images/host-platform.ts';
 import { type ImageDetails, readImage } from '../images/read-image.ts';
 import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
@@ -43,9 +43,9 @@ export const historyCommand = defineCommand({
   ],
   run: async ({ services, stdout, now }, { values, positionals }) => {
     const store = await services.openStore(values['data-dir']);
-    const platform = wantedPlatform(values.platform);
-    const { image } = await findImage(store, positionals[0]!, platform);
-    const rows = toRows(await readImage(store, image, platform));
+    const choice = choosePlatform(values.platform);
+    const { image } = await findImage(store, positionals[0]!, choice);
+    const rows = toRows(await readImage(store, image, choice));
     const digestText = ({ digest }: HistoryRow): string =>
       digest === null ? '-' : values['no-trunc'] ? digest : digest.slice('sha256:'.length).slice(0, 12);
     const commandText = ({ createdBy }: HistoryRow): string => {

@@ -1,7 +1,7 @@
 import { familiarReference, parseReference } from '../../core/index.ts';
 import type { Store, StoredImage } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
-import { wantedPlatform } from '../images/host-platform.ts';
+import { choosePlatform } from '../images/choose-platform.ts';
 import { type ImageDetails, layersSize, readImage } from '../images/read-image.ts';
 import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { splitPair, usage } from '../options/values.ts';
@@ -68,7 +68,7 @@ function shortId(id: string): string {
 }
 
 async function toRow(store: Store, image: StoredImage): Promise<ImageRow> {
-  const details = await readImage(store, image, wantedPlatform(undefined)).catch(() => undefined);
+  const details = await readImage(store, image, choosePlatform(undefined)).catch(() => undefined);
   const { repository, tag } = splitName(image.reference);
   return { reference: image.reference ?? null, repository, tag, digest: image.descriptor.digest, ...factsOf(details) };
 }

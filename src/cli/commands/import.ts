@@ -1,6 +1,6 @@
 import { parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
-import { wantedPlatform } from '../images/host-platform.ts';
+import { choosePlatform } from '../images/choose-platform.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { familiarName } from '../report/format-result.ts';
 import { openInput } from '../request/open-input.ts';
@@ -47,7 +47,7 @@ export const importCommand = defineCommand({
         reference,
         changes: values.change,
         message: values.message,
-        platform: values.platform === undefined ? undefined : wantedPlatform(values.platform),
+        platform: values.platform === undefined ? undefined : choosePlatform(values.platform).platform,
         dataDir: values['data-dir'],
       },
       { signal: context.signal, onEvent: () => undefined },

@@ -1,8 +1,8 @@
 import { familiarReference, parseReference } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
+import { choosePlatform } from '../images/choose-platform.ts';
 import { findImage } from '../images/find-image.ts';
-import { wantedPlatform } from '../images/host-platform.ts';
 import { type ImageDetails, layersSize, readImage } from '../images/read-image.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { usage } from '../options/values.ts';
@@ -39,15 +39,15 @@ export const inspectCommand = defineCommand({
   run: async ({ services, stdout }, { values, positionals }) => {
     if (values.raw && values.config) throw usage('--raw and --config contradict each other.', 'Leave one out.');
     const store = await services.openStore(values['data-dir']);
-    const platform = wantedPlatform(values.platform);
+    const choice = choosePlatform(values.platform);
     const documents: unknown[] = [];
     for (const word of positionals) {
-      const { image } = await findImage(store, word, platform);
+      const { image } = await findImage(store, word, choice);
       if (values.raw) {
         stdout.write(await readText(store, image.descriptor));
         continue;
       }
-      const details = await readImage(store, image, platform);
+      const details = await readImage(store, image, choice);
       if (values.config) stdout.write(await readText(store, details.manifest.config));
       else documents.push(await toDocument(store, details));
     }

@@ -1,6 +1,6 @@
 import { formatReference, parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
-import { wantedPlatform } from '../images/host-platform.ts';
+import { choosePlatform } from '../images/choose-platform.ts';
 import { DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
 import { openProgress } from '../progress/choose-progress.ts';
 import { familiarName } from '../report/format-result.ts';
@@ -34,7 +34,7 @@ export const pullCommand = defineCommand({
   ],
   run: async (context, { values, positionals }) => {
     const reference = parseReference(positionals[0]!);
-    const platform = values.platform === undefined ? undefined : wantedPlatform(values.platform);
+    const platform = values.platform === undefined ? undefined : choosePlatform(values.platform).platform;
     const progress = await openProgress(context, values.quiet ? 'quiet' : values.progress);
     try {
       const pulled = await context.services.pull(

@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuildError } from '../../core/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
+import { choosePlatform } from '../images/choose-platform.ts';
 import { findImage } from '../images/find-image.ts';
-import { wantedPlatform } from '../images/host-platform.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { usage } from '../options/values.ts';
 
@@ -44,7 +44,7 @@ export const saveCommand = defineCommand({
     const store = await context.services.openStore(values['data-dir']);
     const images = [];
     for (const word of positionals) {
-      const { image, byName } = await findImage(store, word, wantedPlatform(undefined));
+      const { image, byName } = await findImage(store, word, choosePlatform(undefined));
       images.push({ reference: byName ? image.reference : undefined, descriptor: image.descriptor });
     }
     await context.services.save(

@@ -1,14 +1,7 @@
-import {
-  BuildError,
-  digestHex,
-  familiarReference,
-  formatReference,
-  type Platform,
-  parseReference,
-} from '../../core/index.ts';
+import { BuildError, digestHex, familiarReference, formatReference, parseReference } from '../../core/index.ts';
 import type { Store, StoredImage } from '../../store/index.ts';
 import { nearestName } from '../options/nearest-name.ts';
-import { readImage } from './read-image.ts';
+import { type ImageChoice, readImage } from './read-image.ts';
 
 /** What a user's word for an image matched. */
 export interface FoundImage {
@@ -25,11 +18,11 @@ const ID = /^(?:sha256:)?([0-9a-f]{4,64})$/;
  *
  * @throws BuildError `IMAGE_NOT_FOUND`, with the nearest name; `REFERENCE_INVALID`; `USAGE` for an ambiguous id.
  */
-export async function findImage(store: Store, word: string, platform: Platform): Promise<FoundImage> {
+export async function findImage(store: Store, word: string, choice: ImageChoice): Promise<FoundImage> {
   const id = ID.exec(word)?.[1];
   const named = word.startsWith('sha256:') ? undefined : await findByName(store, word, id !== undefined);
   if (named !== undefined) return { image: named, byName: true };
-  const matches = id === undefined ? [] : await findById(store, id, platform);
+  const matches = id === undefined ? [] : await findById(store, id, choice);
   const digests = new Set(matches.map(({ descriptor }) => descriptor.digest));
   if (digests.size > 1) {
     throw new BuildError('USAGE', `The image id ${word} is ambiguous: ${digests.size} images begin with it.`, {
@@ -57,14 +50,14 @@ async function findByName(store: Store, word: string, mayBeId: boolean): Promise
   }
 }
 
-async function findById(store: Store, prefix: string, platform: Platform): Promise<readonly StoredImage[]> {
+async function findById(store: Store, prefix: string, choice: ImageChoice): Promise<readonly StoredImage[]> {
   const found: StoredImage[] = [];
   for (const image of await store.images.list()) {
     if (digestHex(image.descriptor.digest).startsWith(prefix)) {
       found.push(image);
       continue;
     }
-    const details = await readImage(store, image, platform).catch(() => undefined);
+    const details = await readImage(store, image, choice).catch(() => undefined);
     if (details !== undefined && digestHex(details.manifest.config.digest).startsWith(prefix)) found.push(image);
   }
   return found;

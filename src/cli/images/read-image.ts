@@ -1,5 +1,15 @@
-import { type Platform, platformScore } from '../../core/index.ts';
-import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPES } from '../../oci/index.ts';
+import { BuildError, formatPlatform, type Platform } from '../../core/index.ts';
+import {
+  blobOf,
+  type Descriptor,
+  type ImageConfig,
+  isIndexType,
+  type Manifest,
+  parseConfig,
+  parseIndex,
+  parseManifest,
+  selectManifest,
+} from '../../oci/index.ts';
 import type { Store, StoredImage } from '../../store/index.ts';
 
 /** One image with what describes it. Of an index, `descriptor` is the entry for the wanted platform. */
@@ -10,15 +20,22 @@ export interface ImageDetails {
   readonly config: ImageConfig;
 }
 
+/** Which entry of an index is wanted. `strict`: no other one will do. */
+export interface ImageChoice {
+  readonly platform: Platform;
+  readonly strict: boolean;
+}
+
 /**
- * Reads an image's manifest and config. Of an index the entry for `platform` is taken, else the first.
+ * Reads an image's manifest and config. Of an index the entry for the platform is taken; unless the choice is strict, the
+ * first that is here where there is none for it.
  *
- * @throws BuildError `BLOB_MISSING`, `BLOB_DIGEST_MISMATCH`, `IMAGE_INVALID`
+ * @throws BuildError `PLATFORM_NOT_FOUND`, `BLOB_MISSING`, `BLOB_DIGEST_MISMATCH`, `IMAGE_INVALID`
  */
-export async function readImage(store: Store, stored: StoredImage, platform: Platform): Promise<ImageDetails> {
-  const descriptor = await manifestDescriptor(store, stored.descriptor, platform);
-  const manifest = await readJson<Manifest>(store, descriptor);
-  const config = await readJson<ImageConfig>(store, manifest.config);
+export async function readImage(store: Store, stored: StoredImage, choice: ImageChoice): Promise<ImageDetails> {
+  const descriptor = await manifestDescriptor(store, stored.descriptor, choice);
+  const manifest = parseManifest(await store.blobs.read(blobOf(descriptor)));
+  const config = parseConfig(await store.blobs.read(blobOf(manifest.config)));
   return { stored, descriptor, manifest, config };
 }
 
@@ -27,16 +44,22 @@ export function layersSize({ layers }: Manifest): number {
   return layers.reduce((sum, { size }) => sum + size, 0);
 }
 
-async function manifestDescriptor(store: Store, descriptor: Descriptor, platform: Platform): Promise<Descriptor> {
-  if (descriptor.mediaType !== MEDIA_TYPES.ociIndex && descriptor.mediaType !== MEDIA_TYPES.dockerIndex)
-    return descriptor;
-  const { manifests } = await readJson<Index>(store, descriptor);
-  const score = (entry: Descriptor): number =>
-    entry.platform === undefined ? 0 : platformScore(platform, { ...entry.platform, os: entry.platform.os });
-  const best = manifests.toSorted((a, b) => score(b) - score(a))[0];
-  return best === undefined ? descriptor : manifestDescriptor(store, best, platform);
+async function manifestDescriptor(store: Store, descriptor: Descriptor, choice: ImageChoice): Promise<Descriptor> {
+  if (!isIndexType(descriptor.mediaType)) return descriptor;
+  const index = parseIndex(await store.blobs.read(blobOf(descriptor)));
+  const best =
+    selectManifest(index, choice.platform) ?? (choice.strict ? undefined : await firstHeld(store, index.manifests));
+  if (best !== undefined) return manifestDescriptor(store, best, choice);
+  throw new BuildError(
+    'PLATFORM_NOT_FOUND',
+    `The index ${descriptor.digest} has no image for ${formatPlatform(choice.platform)}.`,
+    {
+      hint: 'Name another with --platform.',
+    },
+  );
 }
 
-async function readJson<T>(store: Store, { digest, size }: Descriptor): Promise<T> {
-  return JSON.parse((await store.blobs.read({ digest, sizeBytes: size })).toString('utf8')) as T;
+async function firstHeld(store: Store, entries: readonly Descriptor[]): Promise<Descriptor | undefined> {
+  for (const entry of entries) if (await store.blobs.has(blobOf(entry))) return entry;
+  return undefined;
 }

@@ -129,13 +129,13 @@ function transferLine(transfer: TransferView, layout: FrameLayout, indent: strin
   const seconds = (now - transfer.startedMs) / 1000;
   const rate = seconds < MIN_RATE_SECONDS ? '' : ` ${formatSize(currentBytes / seconds)}/s`;
   const total = totalBytes === undefined ? '' : `/${formatSize(totalBytes)}`;
-  const amount = `${formatSize(currentBytes)}${total}${rate}`;
   const available = layout.columns - 1 - indent.length - 2;
+  const amount = clipText(`${formatSize(currentBytes)}${total}${rate}`, available - 2);
   const barColumns = totalBytes === undefined || available < 60 ? 0 : BAR_COLUMNS;
   const bar = barColumns === 0 ? '' : `${progressBar(currentBytes / Math.max(1, totalBytes!), barColumns, layout)} `;
   const width = Math.max(1, available - amount.length - 1 - (barColumns === 0 ? 0 : barColumns + 1));
   const name = padText(clipText(transfer.name, width), width);
-  return `${indent}${style.blue(symbols.arrows[transfer.direction])} ${name} ${bar}${style.dim(clipText(amount, available))}`;
+  return `${indent}${style.blue(symbols.arrows[transfer.direction])} ${name} ${bar}${style.dim(amount)}`;
 }
 
 function progressBar(share: number, columns: number, { style, symbols }: FrameLayout): string {
