@@ -1,0 +1,226 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createFakeBuilder, fakeDigest, RESULT } from '../../../test/cli/build-fakes.ts';
+import { runFake } from '../../../test/cli/fake-context.ts';
+import { eventsOf, FAILURE, locationOf, RECORDING, SUCCESS } from '../../../test/cli/recorded-build.ts';
+import { BuildError } from '../../core/index.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'zlayer-cli-'));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const STEP_FAILED = new BuildError('STEP_FAILED', 'The command "npm run build" failed with exit code 2.', {
+  location: locationOf(8),
+  facts: { vertex: 'compile', exitCode: 2, outputTail: ['> tsc', '\x1b[31mbroken\x1b[0m'] },
+  hint: 'Look at the compiler output.',
+});
+
+describe('zlayer build', () => {
+  it('shows progress and what was made on standard error, and prints nothing to standard output', async () => {
+    const { services } = createFakeBuilder({ events: eventsOf([...RECORDING, ...SUCCESS]) });
+    const { status, stdout, stderr } = await runFake(['build', '.'], { services });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+    expect(stderr).toContain('#5 DONE 1.8s\n');
+    expect(stderr.split('\n').slice(-7)).toEqual([
+      'Built in 4.3s (2 steps, 1 cached)',
+      `  image  ${fakeDigest('b')}`,
+      `  digest ${fakeDigest('a')}`,
+      '  name   me/app:1.0',
+      '  name   app:latest',
+      '  size   57.5MB in 1 layer, linux/amd64',
+      '',
+    ]);
+  });
+
+  it('prints the image id alone with --quiet', async () => {
+    const { services } = createFakeBuilder({ events: eventsOf(RECORDING) });
+    expect(await runFake(['build', '-q', '.'], { services })).toMatchObject({
+      status: 0,
+      stdout: `${fakeDigest('b')}\n`,
+      stderr: '',
+    });
+  });
+
+  it('prints nothing but events with --progress=rawjson', async () => {
+    const events = eventsOf([...RECORDING, ...SUCCESS]);
+    const { stderr, stdout } = await runFake(['build', '--progress=rawjson', '.'], createFakeBuilder({ events }));
+    expect(stdout).toBe('');
+    expect(stderr.trimEnd().split('\n')).toHaveLength(events.length);
+  });
+
+  it('takes the way of showing progress from BUILDKIT_PROGRESS, which an option overrules', async () => {
+    const { services } = createFakeBuilder({ events: eventsOf(RECORDING) });
+    const env = { BUILDKIT_PROGRESS: 'rawjson' };
+    expect((await runFake(['build', '.'], { services, env })).stderr).toMatch(/^\{/);
+    expect((await runFake(['build', '--progress', 'plain', '.'], { services, env })).stderr).toMatch(/^#1 /);
+  });
+
+  it('writes the image id and the metadata with the keys of buildx', async () => {
+    const line = ['build', '--iidfile', 'id', '--metadata-file=meta.json', '--annotation', 'a=b', '.'];
+    await runFake(line, { ...createFakeBuilder(), cwd: directory });
+    expect(readFileSync(join(directory, 'id'), 'utf8')).toBe(fakeDigest('b'));
+    expect(JSON.parse(readFileSync(join(directory, 'meta.json'), 'utf8'))).toEqual({
+      'containerimage.config.digest': fakeDigest('b'),
+      'containerimage.descriptor': {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        digest: fakeDigest('a'),
+        size: 527,
+        annotations: { a: 'b' },
+        platform: { architecture: 'amd64', os: 'linux' },
+      },
+      'containerimage.digest': fakeDigest('a'),
+      'image.name': 'docker.io/me/app:1.0,docker.io/library/app:latest',
+    });
+  });
+
+  it('says which file could not be written', async () => {
+    const { status, stderr } = await runFake(['build', '--iidfile', 'no/such/id', '.'], {
+      ...createFakeBuilder(),
+      cwd: directory,
+    });
+    expect(status).toBe(3);
+    expect(stderr).toContain('--iidfile no/such/id could not be written: ENOENT');
+  });
+
+  it('prints the whole result with --format json', async () => {
+    const { stdout } = await runFake(['build', '--format', 'json', '.'], createFakeBuilder());
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(RESULT)));
+  });
+
+  it('ends a failed step with its lines of the Dockerfile, its output and the hint', async () => {
+    const { services } = createFakeBuilder({ events: eventsOf([...RECORDING, ...FAILURE]), error: STEP_FAILED });
+    const { status, stdout, stderr } = await runFake(['build', '.'], { services });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr.slice(stderr.indexOf('error:')).split('\n')).toEqual([
+      'error: The command "npm run build" failed with exit code 2. [STEP_FAILED]',
+      '',
+      'at Dockerfile:8:1',
+      '   6 |     echo installed',
+      '   7 | COPY . .',
+      '>  8 | RUN npm run build',
+      '     | ^^^^^^^^^^^^^^^^^',
+      '   9 |',
+      '  10 | FROM scratch',
+      '',
+      'Last lines of its output:',
+      '  | > tsc',
+      '  | broken',
+      '',
+      'hint: Look at the compiler output.',
+      '',
+    ]);
+  });
+
+  it.each([
+    ['USAGE', 2],
+    ['DOCKERFILE_SYNTAX', 1],
+    ['UNSUPPORTED', 3],
+    ['HOST_LACKS', 3],
+    ['REGISTRY_DENIED', 4],
+    ['BLOB_MISSING', 5],
+    ['CANCELLED', 130],
+    ['INTERNAL', 70],
+  ] as const)('exits with the status of %s, %d', async (code, status) => {
+    const outcome = await runFake(['build', '.'], createFakeBuilder({ error: new BuildError(code, 'No.') }));
+    expect(outcome.status).toBe(status);
+    expect(outcome.stderr).toContain(`[${code}]`);
+  });
+
+  it('shows the stack of an error that is our own', async () => {
+    const { status, stderr } = await runFake(
+      ['build', '.'],
+      createFakeBuilder({ error: new TypeError('x is undefined') }),
+    );
+    expect(status).toBe(70);
+    expect(stderr).toContain('This is a bug in zlayer.');
+    expect(stderr).toContain('TypeError: x is undefined\n    at ');
+  });
+
+  it('tells what would be run, and why, with --plan', async () => {
+    const plan = {
+      platform: { os: 'linux', architecture: 'amd64' },
+      digest: fakeDigest('f'),
+      bases: [{ reference: 'docker.io/library/debian:12', digest: fakeDigest('d') }],
+      steps: [
+        { vertex: 'a', name: '[1/3] FROM debian:12', verdict: { kind: 'cached', reason: 'same' } },
+        {
+          vertex: 'b',
+          name: '[2/3] COPY . .',
+          verdict: {
+            kind: 'run',
+            reason: 'A file has changed.',
+            changes: [
+              { input: 'file main.js', from: '1', to: '2' },
+              { input: 'env A', to: 'x' },
+            ],
+          },
+        },
+        { vertex: 'c', name: '[3/3] RUN make', verdict: { kind: 'unknown', reason: 'Depends on step 2.' } },
+      ],
+    } as const;
+    const services = { plan: async () => plan };
+    const { stdout, stderr } = await runFake(['build', '--plan', '.'], { services });
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')).toEqual([
+      'cached  [1/3] FROM debian:12',
+      'run     [2/3] COPY . .',
+      '        A file has changed.',
+      '        - file main.js: 1 -> 2',
+      '        - env A: new, x',
+      '?       [3/3] RUN make',
+      '        Depends on step 2.',
+      '',
+      '3 steps for linux/amd64: 1 cached, 1 to run, 1 not known before others have run',
+      `base docker.io/library/debian:12@${fakeDigest('d')}`,
+      `plan ${fakeDigest('f')}`,
+      '',
+    ]);
+    expect(JSON.parse((await runFake(['build', '--plan', '--format=json', '.'], { services })).stdout)).toEqual(plan);
+  });
+});
+
+describe('zlayer build --load', () => {
+  /** A docker command that keeps what it is told to load. */
+  function installDocker(script: string): string {
+    const bin = mkdtempSync(join(directory, 'bin-'));
+    writeFileSync(join(bin, 'docker'), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(bin, 'docker'), 0o755);
+    return bin;
+  }
+
+  it('hands a docker tar to docker load and deletes it', async () => {
+    const bin = installDocker(`echo "$@" > ${directory}/args`);
+    const { services, requests } = createFakeBuilder();
+    const { status } = await runFake(['build', '--load', '-t', 'a', '.'], {
+      services,
+      env: { PATH: `${bin}:/bin:/usr/bin`, TMPDIR: directory },
+    });
+    expect(status).toBe(0);
+    const tar = requests[0]!.outputs!.find(({ kind }) => kind === 'docker') as { destination: string };
+    expect(requests[0]!.outputs).toEqual([{ kind: 'image' }, { kind: 'docker', destination: tar.destination }]);
+    expect(readFileSync(join(directory, 'args'), 'utf8')).toBe(`load --quiet --input ${tar.destination}\n`);
+    expect(readdirSync(directory).filter((name) => name.startsWith('zlayer-load-'))).toEqual([]);
+  });
+
+  it('says that Docker is missing before anything is built', async () => {
+    const { services, requests } = createFakeBuilder();
+    const { status, stderr } = await runFake(['build', '--load', '.'], { services, env: { PATH: directory } });
+    expect(status).toBe(3);
+    expect(stderr).toContain('--load needs Docker, and there is no docker command here.');
+    expect(requests).toEqual([]);
+  });
+
+  it('passes on what docker says', async () => {
+    const bin = installDocker('echo "Cannot connect to the Docker daemon" >&2; exit 1');
+    const { status, stderr } = await runFake(['build', '--load', '.'], {
+      ...createFakeBuilder(),
+      env: { PATH: bin, TMPDIR: directory },
+    });
+    expect(status).toBe(3);
+    expect(stderr).toContain('docker load failed: Cannot connect to the Docker daemon');
+  });
+});
