@@ -1,3 +1,4 @@
+import type { BytePath } from '../core/index.ts';
 import type { Entry, FileTree } from './entry.ts';
 import { indexLayer } from './index-layer.ts';
 import { createLayerLinks } from './layer-links.ts';
@@ -5,6 +6,7 @@ import { impliedDirectory } from './memory-tree.ts';
 import { createMergedNames, type Merged } from './merged-names.ts';
 import { relocateToc } from './relocate-toc.ts';
 import { resolvePath } from './resolve-path.ts';
+import { statOver } from './stat-over.ts';
 import type { Toc } from './toc.ts';
 
 /** A layer that lies uncompressed in a file, with its table of contents. */
@@ -21,8 +23,9 @@ export interface IndexedLayer {
  * @throws BuildError `ARCHIVE_INVALID` when a hard link names a file that is nowhere; `SYMLINK_LOOP`.
  */
 export function createLayerView(layers: readonly IndexedLayer[]): FileTree {
-  const tocs: Toc[] = [];
-  for (const { toc } of layers) tocs.push(toc.detached.length === 0 ? toc : relocated(toc, tocs));
+  const placed: IndexedLayer[] = [];
+  for (const layer of layers) placed.push(layer.toc.detached.length === 0 ? layer : relocated(layer, placed));
+  const tocs = placed.map(({ toc }) => toc);
   const merged = createMergedNames(tocs);
   const links = createLayerLinks(tocs, merged);
   const entryOf = (found: Merged): Entry | undefined => {
@@ -43,7 +46,7 @@ export function createLayerView(layers: readonly IndexedLayer[]): FileTree {
       const self = merged.find(path)?.self;
       if (self === undefined) return { kind: 'bytes', bytes: new Uint8Array(0) };
       const { layer, node } = links.follow(self);
-      return tocs[layer]!.content(node, layers[layer]!.tarPath);
+      return tocs[layer]!.content(node, placed[layer]!.tarPath);
     },
     linkId(path) {
       const self = merged.find(path)?.self;
@@ -58,12 +61,8 @@ export function openArchiveTree(tarPath: string): FileTree {
 }
 
 /** A layer some of whose members lie below symlinks, as it comes to lie on the layers below. */
-function relocated(toc: Toc, lower: readonly Toc[]): Toc {
-  const tocs = [...lower, toc];
-  const merged = createMergedNames(tocs);
-  const stat: FileTree['stat'] = (path) => {
-    const self = merged.find(path)?.self;
-    return self && tocs[self.layer]!.entry(self.node);
-  };
-  return relocateToc(toc, (directory) => resolvePath({ stat }, directory, { followLast: true }));
+function relocated(layer: IndexedLayer, lower: readonly IndexedLayer[]): IndexedLayer {
+  const stat = statOver(layer.toc, createLayerView(lower));
+  const resolveDirectory = (path: BytePath): BytePath => resolvePath({ stat }, path, { followLast: true });
+  return { ...layer, toc: relocateToc(layer.toc, resolveDirectory) };
 }

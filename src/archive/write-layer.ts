@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BuildError, textOfPath, throwIfCancelled } from '../core/index.ts';
 import { changedContent, createFileCache, type FileCache, openForReading } from './content.ts';
-import type { Content, Entry, LayerItem } from './entry.ts';
+import type { Entry, LayerEntry, LayerItem } from './entry.ts';
 import { type ByteSink, createTarEncoder, type TarEncoder } from './tar-encoder.ts';
 import type { Toc } from './toc.ts';
 import { createTocBuilder } from './toc-builder.ts';
@@ -109,8 +109,7 @@ export function createLayerWriter(sink: ByteSink, options: WriteLayerOptions = {
         builder.opaque(item.opaque);
       } else {
         header(item.entry);
-        if (item.entry.type === 'file' && item.entry.sizeBytes > 0)
-          copyContent(encoder, files, item.entry, item.content);
+        if (item.entry.type === 'file' && item.entry.sizeBytes > 0) copyContent(encoder, files, item);
       }
     },
     begin(entry) {
@@ -129,7 +128,7 @@ export function createLayerWriter(sink: ByteSink, options: WriteLayerOptions = {
 }
 
 /** Appends a file's content, which must be exactly as long as its entry says. */
-export function copyContent(encoder: TarEncoder, files: FileCache, entry: Entry, content: Content | undefined): void {
+export function copyContent(encoder: TarEncoder, files: FileCache, { entry, content }: LayerEntry): void {
   if (content === undefined) throw wrongLength(entry, 0);
   const source = openForReading(content, entry.sizeBytes, files);
   try {
