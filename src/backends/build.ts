@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
-import { openStore, resolveDataDir, type Store } from '../store/index.ts';
+import type { Store } from '../store/index.ts';
 import { loadRequest } from './load-request.ts';
 import { createNativeBackend } from './native/native-backend.ts';
+import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
 import type { BuildPlan, BuildRequest, BuildResult } from './types.ts';
 import { writeOutputs } from './write-outputs.ts';
@@ -94,13 +95,4 @@ async function withBackend<T>(
   } finally {
     await registry.close();
   }
-}
-
-/** The image store of a request, or of this user. */
-export async function openImageStore(dataDir: string | undefined, context: RunContext): Promise<Store> {
-  const { removeSnapshotTree } = await import('../engine/index.ts');
-  return openStore({
-    root: dataDir ?? resolveDataDir(process.env, process.getuid?.() ?? 0),
-    removeTree: (path) => removeSnapshotTree(path, context),
-  });
 }

@@ -1,8 +1,8 @@
 import { BuildError, parseReference, type RunContext } from '../../core/index.ts';
-import type { LayerRef } from '../../oci/index.ts';
+import { blobOf, type LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
-import { blobOf } from './resolve-base.ts';
+
 
 interface FetchDeps {
   readonly store: Store;

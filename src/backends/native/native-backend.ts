@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { BuildError, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import {
   createExecutor,
@@ -115,7 +116,7 @@ async function solveRequest(
   const env: EngineEnv = {
     store,
     lease,
-    layers: createLayerAccess({ store, fetchLayer: (layer, ctx) => fetchLayer(deps, layer, ctx) }),
+    layers: createLayerAccess({ store, lease, fetchLayer: (layer, inner) => fetchLayer(deps, layer, inner) }),
     secrets: createSecretProvider(request.secrets ?? {}),
     sshAgents: new Map(Object.entries(request.ssh ?? {})),
     clockSeconds: Math.floor(clockMs / 1000),
@@ -173,8 +174,10 @@ function createStepEngineOpener(env: EngineEnv): (context: RunContext) => Promis
 }
 
 async function openStepEngine(env: EngineEnv, context: RunContext): Promise<StepEngine> {
-  const executor = await createExecutor({ stateDir: env.store.root }, context);
-  return { executor, snapshots: createSnapshots({ store: env.store, layers: env.layers, executor }) };
+  const { store, layers } = env;
+  const stateDir = join(store.root, 'engine');
+  const executor = await createExecutor({ stateDir, makeTempDir: (prefix) => store.makeTempDir(prefix) }, context);
+  return { executor, snapshots: createSnapshots({ store, layers, executor }) };
 }
 
 function layersOf(solved: Solved): readonly LayerRef[] {

@@ -1,0 +1,4 @@
+export { type BuildOptions, build, plan } from './build.ts';
+export { type PullInput, type PushInput, pull, push } from './images.ts';
+export { openImageStore } from './open-image-store.ts';
+export * from './types.ts';

@@ -1,0 +1,60 @@
+import { formatReference, parseReference, type RunContext } from '../core/index.ts';
+import { writeDockerOutput, writeLocalOutput, writeOciOutput, writeTarOutput } from '../outputs/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
+import type { Store } from '../store/index.ts';
+import { pushStored } from './push-stored.ts';
+import type { BuildRequest, BuildResult, OutputInput } from './types.ts';
+
+interface OutputDeps {
+  readonly store: Store;
+  readonly registry: () => Promise<RegistryClient>;
+}
+
+interface BuiltImage {
+  readonly request: BuildRequest;
+  readonly built: BuildResult;
+}
+
+/**
+ * Takes a built image to every output of its request, one after the other, and pushes its tags where that is asked for.
+ *
+ * @throws BuildError `OUTPUT_FAILED`, `REGISTRY_*`.
+ */
+export async function writeOutputs(deps: OutputDeps, { request, built }: BuiltImage, context: RunContext): Promise<void> {
+  const outputs = request.outputs ?? [];
+  for (const output of outputs) await writeOutput(deps, { output, built }, context);
+  const pushes = request.push || outputs.some((output) => output.kind === 'image' && output.push);
+  if (!pushes) return;
+  for (const tag of request.tags ?? []) {
+    await pushStored(deps, { reference: parseReference(tag), descriptor: descriptorOf(built) }, context);
+  }
+}
+
+function descriptorOf(built: BuildResult): { mediaType: string; digest: BuildResult['digest']; size: number } {
+  return { mediaType: built.mediaType, digest: built.digest, size: built.manifestSizeBytes };
+}
+
+async function writeOutput(
+  deps: OutputDeps,
+  { output, built }: { readonly output: OutputInput; readonly built: BuildResult },
+  context: RunContext,
+): Promise<void> {
+  const { store } = deps;
+  const descriptor = descriptorOf(built);
+  const images = [{ descriptor, references: built.references.map((text) => formatReference(parseReference(text))) }];
+  switch (output.kind) {
+    case 'image':
+    case 'cacheonly':
+      return;
+    case 'oci': {
+      const { destination, tar } = output;
+      return writeOciOutput({ store }, { images, destination, tar, compression: 'gzip' }, context);
+    }
+    case 'docker':
+      return writeDockerOutput({ store }, { images, destination: output.destination, compression: 'none' }, context);
+    case 'tar':
+      return writeTarOutput({ store }, { descriptor, destination: output.destination }, context);
+    case 'local':
+      return writeLocalOutput({ store }, { descriptor, destination: output.destination }, context);
+  }
+}
