@@ -6,7 +6,7 @@ import { ensureBase } from '../test/support/base-images.ts';
 import { runOk } from '../test/support/process.ts';
 import { openRegistry } from '../test/support/registry.ts';
 import { makeTempDir, removeTempDir } from '../test/support/temp-dir.ts';
-import { createOurs, createRival } from './builder.ts';
+import { type Builder, createOurs, createRival } from './builder.ts';
 import { formatResults, missedBars } from './report.ts';
 import { type PhaseResult, runWorkload } from './run-workload.ts';
 import { WORKLOADS, writeWorkload } from './workloads.ts';
@@ -15,7 +15,7 @@ const USAGE = `usage: node bench/run.mjs [options]
   --only W1,W3    these workloads alone
   --rounds N      runs of each phase; the median is shown (default 3)
   --scale X       size of W5 and W6 (default 1: 1 GiB, 50,000 files)
-  --ours          without buildah, for work on our own speed
+  --builders A,B  zlayer, buildah, or both (the default)
   --json FILE     also write every figure as JSON
   --check         exit status 1 when a bar is missed
 `;
@@ -25,7 +25,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     scale: { type: 'string', default: '1' },
-    ours: { type: 'boolean', default: false },
+    builders: { type: 'string', default: 'zlayer,buildah' },
     json: { type: 'string' },
     check: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   const root = makeTempDir('bench');
   const registry = await openRegistry(root);
   try {
-    const builders = values.ours ? [createOurs(root)] : [createOurs(root), createRival(root)];
+    const builders = chooseBuilders(root, values.builders.split(','));
     await pushBase(root, registry.host);
     const wanted = values.only?.split(',');
     const results: PhaseResult[] = [];
@@ -58,6 +58,15 @@ async function main(): Promise<number> {
     await registry.close();
     await removeTempDir(root);
   }
+}
+
+function chooseBuilders(root: string, names: readonly string[]): readonly Builder[] {
+  const makers: Readonly<Record<string, (root: string) => Builder>> = { zlayer: createOurs, buildah: createRival };
+  return names.map((name) => {
+    const make = makers[name];
+    if (make === undefined) throw new Error(`There is no builder named "${name}".\n${USAGE}`);
+    return make(root);
+  });
 }
 
 /** The base that W9 pulls. */
