@@ -1,0 +1,216 @@
+import { canCompressZstd, compressGzip, compressZstd } from '../archive/index.ts';
+import {
+  type BlobId,
+  type BlobSource,
+  BuildError,
+  type Digest,
+  digestOf,
+  type RunContext,
+  throwIfCancelled,
+} from '../core/index.ts';
+import { type Descriptor, type Index, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
+import type { Lease, Store } from '../store/index.ts';
+import { blobOf, isIndex, readJson } from './read-image.ts';
+
+/** How layers leave the store. `none` leaves them as they are. */
+export interface CompressOptions {
+  readonly compression: 'gzip' | 'zstd' | 'none';
+  /** Default: 6 for gzip, 3 for zstd. */
+  readonly level?: number | undefined;
+}
+
+/** An image whose layers are compressed. It is not in the store; its new blobs are, for as long as they are useful. */
+export interface CompressedImage {
+  /** Manifest, or index over changed manifests. */
+  readonly descriptor: Descriptor;
+  /** Gives every blob of the image: documents, configs and layers. */
+  readonly source: BlobSource;
+  /** Ends the protection of the compressed blobs: the next `prune` may remove them. Must be called. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_LEVELS = { gzip: 6, zstd: 3 } as const;
+
+/** Types of uncompressed layers with what they become. Docker's types know no zstd. */
+const TARGET_TYPES: Readonly<Record<string, { readonly gzip: string; readonly zstd?: string }>> = {
+  [MEDIA_TYPES.ociLayer]: { gzip: MEDIA_TYPES.ociLayerGzip, zstd: MEDIA_TYPES.ociLayerZstd },
+  [MEDIA_TYPES.dockerLayer]: { gzip: MEDIA_TYPES.dockerLayerGzip },
+};
+
+/**
+ * Compresses the uncompressed layers of an image. Layers that came compressed stay as they are, byte for byte. The same layer
+ * always gives the same bytes, so what a layer was compressed to is remembered in the records `compressed`: the next time
+ * nothing is compressed, unless the blob is asked for and was pruned meanwhile.
+ *
+ * @throws BuildError `UNSUPPORTED` for zstd where Node.js has none or the image's types have none; `BLOB_MISSING`,
+ * `STORE_FULL`, `CANCELLED`.
+ */
+export async function compressLayers(
+  store: Store,
+  image: { readonly descriptor: Descriptor } & CompressOptions,
+  context: RunContext,
+): Promise<CompressedImage> {
+  const { descriptor, compression, level } = image;
+  if (compression === 'none') return { descriptor, source: store.blobs, close: async () => undefined };
+  if (compression === 'zstd' && !canCompressZstd()) throw zstdMissing();
+  const lease = await store.openLease();
+  const documents = new Map<Digest, Buffer>();
+  const originals = new Map<Digest, Descriptor>();
+  const work: Work = {
+    store,
+    lease,
+    method: { compression, level: level ?? DEFAULT_LEVELS[compression] },
+    documents,
+    originals,
+  };
+  try {
+    const changed = await changeDocument(work, descriptor, context);
+    const source: BlobSource = {
+      open: (blob, options) => openPart(work, { blob, offset: options?.offset ?? 0 }, context),
+    };
+    return { descriptor: changed, source, close: () => lease.release() };
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+interface Method {
+  readonly compression: 'gzip' | 'zstd';
+  readonly level: number;
+}
+
+interface Work {
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly method: Method;
+  /** Changed manifests and indexes by digest. */
+  readonly documents: Map<Digest, Buffer>;
+  /** The uncompressed layer by the digest of what it becomes. */
+  readonly originals: Map<Digest, Descriptor>;
+}
+
+async function changeDocument(work: Work, descriptor: Descriptor, context: RunContext): Promise<Descriptor> {
+  if (isIndex(descriptor)) {
+    const index = await readJson<Index>(work.store.blobs, descriptor);
+    const manifests: Descriptor[] = [];
+    for (const child of index.manifests) manifests.push(await changeChild(work, child, context));
+    return writeDocument(work, descriptor, {
+      before: index.manifests,
+      after: manifests,
+      document: { ...index, manifests },
+    });
+  }
+  const manifest = await readJson<Manifest>(work.store.blobs, descriptor);
+  const layers: Descriptor[] = [];
+  for (const layer of manifest.layers) layers.push(await changeLayer(work, layer, context));
+  return writeDocument(work, descriptor, { before: manifest.layers, after: layers, document: { ...manifest, layers } });
+}
+
+/** An index may list platforms that were never fetched; they stay as they are. */
+async function changeChild(work: Work, child: Descriptor, context: RunContext): Promise<Descriptor> {
+  return (await work.store.blobs.has(blobOf(child))) ? changeDocument(work, child, context) : child;
+}
+
+interface Change {
+  readonly before: readonly Descriptor[];
+  readonly after: readonly Descriptor[];
+  readonly document: Manifest | Index;
+}
+
+/** A document in which nothing changed keeps its bytes, and so its digest. */
+function writeDocument(work: Work, descriptor: Descriptor, change: Change): Descriptor {
+  if (change.after.every((part, at) => part.digest === change.before[at]?.digest)) return descriptor;
+  const bytes = Buffer.from(JSON.stringify(change.document));
+  const digest = digestOf(bytes);
+  work.documents.set(digest, bytes);
+  return { ...descriptor, digest, size: bytes.length };
+}
+
+async function changeLayer(work: Work, layer: Descriptor, context: RunContext): Promise<Descriptor> {
+  const types = TARGET_TYPES[layer.mediaType];
+  if (types === undefined) return layer;
+  const mediaType = types[work.method.compression];
+  if (mediaType === undefined) throw zstdForDocker();
+  const key = recordKey(layer.digest, work.method);
+  const known = await work.store.records.get<BlobId>('compressed', key);
+  const blob = isBlobId(known) ? known : await compressToStore(work, layer, context);
+  if (known !== blob) await work.store.records.put('compressed', key, blob);
+  await work.lease.pinBlob(blob);
+  work.originals.set(blob.digest, layer);
+  return { ...layer, mediaType, digest: blob.digest, size: blob.sizeBytes };
+}
+
+/** Another version of zlib or zstd gives other bytes. */
+function recordKey(diffId: Digest, { compression, level }: Method): string {
+  const versions: Readonly<Record<string, string | undefined>> = process.versions;
+  return `${diffId}+${compression}-${level}+${versions[compression === 'gzip' ? 'zlib' : 'zstd'] ?? ''}`;
+}
+
+function isBlobId(value: Partial<BlobId> | undefined): value is BlobId {
+  return typeof value?.digest === 'string' && typeof value.sizeBytes === 'number';
+}
+
+async function compressToStore(work: Work, layer: Descriptor, context: RunContext): Promise<BlobId> {
+  const ingest = await work.store.blobs.ingest();
+  try {
+    for await (const chunk of compressedBytes(work, layer, context)) ingest.write(chunk);
+    return await ingest.commit();
+  } catch (error) {
+    await ingest.abort();
+    throw error;
+  }
+}
+
+async function* compressedBytes(work: Work, layer: Descriptor, context: RunContext): AsyncGenerator<Uint8Array> {
+  const { compression, level } = work.method;
+  const progress = {
+    kind: 'transfer',
+    direction: 'export',
+    id: `compress ${layer.digest}`,
+    totalBytes: layer.size,
+  } as const;
+  const name = `compress ${layer.digest.slice(0, 19)}`;
+  let currentBytes = 0;
+  const emit = (done: boolean): void => context.emit({ ...progress, name, time: Date.now(), currentBytes, done });
+  const observed = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of work.store.blobs.open(blobOf(layer))) {
+      throwIfCancelled(context.signal);
+      currentBytes += chunk.length;
+      emit(false);
+      yield chunk;
+    }
+  };
+  yield* compression === 'gzip' ? compressGzip(observed(), { level }) : compressZstd(observed(), { level });
+  emit(true);
+}
+
+/** Of a compressed layer that was pruned since, the bytes are made again. */
+async function* openPart(
+  work: Work,
+  { blob, offset }: { readonly blob: BlobId; readonly offset: number },
+  context: RunContext,
+): AsyncGenerator<Uint8Array> {
+  const document = work.documents.get(blob.digest);
+  if (document !== undefined) {
+    yield document.subarray(offset);
+    return;
+  }
+  const original = work.originals.get(blob.digest);
+  if (original !== undefined && !(await work.store.blobs.has(blob))) {
+    await work.store.blobs.write(blob, compressedBytes(work, original, context));
+  }
+  yield* work.store.blobs.open(blob, { offset });
+}
+
+function zstdMissing(): BuildError {
+  return new BuildError('UNSUPPORTED', 'Layers cannot be compressed with zstd: this Node.js has no zstd.', {
+    hint: 'Use Node.js 22.15 or later, or compression=gzip.',
+  });
+}
+
+function zstdForDocker(): BuildError {
+  return new BuildError('UNSUPPORTED', 'Layers of a Docker schema 2 image cannot be compressed with zstd.', {
+    hint: 'Use compression=gzip for this image.',
+  });
+}

@@ -1,0 +1,116 @@
+import { digestHex, familiarReference, type Platform, parseReference, type RunContext } from '../../core/index.ts';
+import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
+import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
+import { blobPath, listImageBlobs } from '../image-blobs.ts';
+import { LAYOUT_FILE, layoutEntries, layoutIndex } from '../layout-files.ts';
+import { blobOf, type ImageDocuments, readImage } from '../read-image.ts';
+import type { NamedImage, OutputDeps } from '../types.ts';
+import { type Destination, writeDestination } from '../write-destination.ts';
+
+export interface DockerOutput extends CompressOptions {
+  readonly images: readonly NamedImage[];
+  /** Which image of an index; the format has room for one. Default this host's. */
+  readonly platform?: Platform | undefined;
+}
+
+/**
+ * What `docker save` writes and `docker load` reads since Docker 25: an OCI image layout with `manifest.json` and
+ * `repositories` of the older format, over the same blobs. With `compression: 'none'` layers go as the store has them.
+ *
+ * @throws BuildError `PLATFORM_NOT_FOUND`, `IMAGE_INVALID`, and as `compressLayers`.
+ */
+export async function* encodeDockerArchive(
+  deps: OutputDeps,
+  output: DockerOutput,
+  context: RunContext,
+): AsyncGenerator<Uint8Array> {
+  const opened: OpenedImage[] = [];
+  try {
+    for (const image of output.images) opened.push(await openImage(deps, { ...output, image }, context));
+    yield* encodeArchive(members(opened));
+  } finally {
+    for (const { compressed } of opened) await compressed.close();
+  }
+}
+
+/**
+ * Writes a `docker load` archive to a file or `-`.
+ *
+ * @throws BuildError `OUTPUT_FAILED`, and as `encodeDockerArchive`.
+ */
+export function writeDockerOutput(
+  deps: OutputDeps,
+  output: DockerOutput & { readonly destination: Destination },
+  context: RunContext,
+): Promise<void> {
+  return writeDestination(output.destination, encodeDockerArchive(deps, output, context), context);
+}
+
+interface OpenedImage {
+  readonly compressed: CompressedImage;
+  readonly documents: ImageDocuments;
+  readonly references: readonly string[];
+}
+
+async function openImage(
+  { store }: OutputDeps,
+  { image, platform, compression, level }: DockerOutput & { readonly image: NamedImage },
+  context: RunContext,
+): Promise<OpenedImage> {
+  const { descriptor } = await readImage(store.blobs, image.descriptor, { platform });
+  const compressed = await compressLayers(store, { descriptor, compression, level }, context);
+  try {
+    const documents = await readImage(compressed.source, compressed.descriptor);
+    return { compressed, documents, references: image.references };
+  } catch (error) {
+    await compressed.close();
+    throw error;
+  }
+}
+
+async function* members(opened: readonly OpenedImage[]): AsyncGenerator<ArchiveMember> {
+  const seen = new Set<string>();
+  for (const { compressed, documents } of opened) {
+    for (const blob of await listImageBlobs(compressed.source, [documents.descriptor])) {
+      if (seen.has(blob.digest)) continue;
+      seen.add(blob.digest);
+      yield fileMember(blobPath(blob), blob.size, compressed.source.open(blobOf(blob)));
+    }
+  }
+  const named = opened.map(({ documents: { descriptor }, references }) => ({ descriptor, references }));
+  yield bytesMember('index.json', layoutIndex(layoutEntries(named)));
+  yield bytesMember('manifest.json', toJson(opened.map(manifestEntry)));
+  yield bytesMember('oci-layout', LAYOUT_FILE);
+  yield bytesMember('repositories', toJson(repositories(opened)));
+}
+
+/** One image in docker's own list. Names are docker's short ones. */
+function manifestEntry({ documents: { manifest }, references }: OpenedImage): unknown {
+  return {
+    Config: blobPath(manifest.config),
+    RepoTags: references.length === 0 ? null : references.map(shortName),
+    Layers: manifest.layers.map(blobPath),
+  };
+}
+
+/** The oldest format's names: repository, tag, id of the top layer. */
+function repositories(opened: readonly OpenedImage[]): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  const names: Record<string, Record<string, string>> = {};
+  for (const { documents, references } of opened) {
+    const top = documents.layers.at(-1)?.blob.digest ?? documents.manifest.config.digest;
+    for (const reference of references) {
+      const { tag, digest: _, ...repository } = parseReference(reference);
+      const name = familiarReference({ ...repository });
+      if (tag !== undefined) (names[name] ??= {})[tag] = digestHex(top);
+    }
+  }
+  return names;
+}
+
+function shortName(reference: string): string {
+  return familiarReference(parseReference(reference));
+}
+
+function toJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

@@ -1,0 +1,51 @@
+import { createLayerWriter, type Entry } from '../archive/index.ts';
+
+/** A member of a tar that is written: `content` has exactly `entry.sizeBytes` bytes. */
+export interface ArchiveMember {
+  readonly entry: Entry;
+  readonly content?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
+
+/** The bytes of a tar of these members, in chunks that stay valid. */
+export async function* encodeArchive(
+  members: Iterable<ArchiveMember> | AsyncIterable<ArchiveMember>,
+): AsyncGenerator<Uint8Array> {
+  const ready: Buffer[] = [];
+  // The writer uses its buffer again.
+  const writer = createLayerWriter({ write: (bytes) => ready.push(Buffer.from(bytes)) });
+  try {
+    for await (const { entry, content } of members) {
+      writer.begin(entry);
+      if (content !== undefined && Symbol.iterator in content) {
+        for (const chunk of content) {
+          writer.append(chunk);
+          if (ready.length > 0) yield* ready.splice(0);
+        }
+      } else if (content !== undefined) {
+        for await (const chunk of content) {
+          writer.append(chunk);
+          if (ready.length > 0) yield* ready.splice(0);
+        }
+      }
+    }
+    writer.finish();
+    yield* ready;
+  } finally {
+    writer.close();
+  }
+}
+
+/** A plain file of an archive that describes or carries an image: the same bytes give the same archive. */
+export function fileMember(path: string, sizeBytes: number, content: ArchiveMember['content']): ArchiveMember {
+  const entry: Entry = { path, type: 'file', mode: 0o644, uid: 0, gid: 0, sizeBytes, mtime: 0 };
+  return content === undefined ? { entry } : { entry, content };
+}
+
+/** A file whose bytes are in memory. */
+export function bytesMember(path: string, bytes: Uint8Array): ArchiveMember {
+  return fileMember(path, bytes.length, [bytes]);
+}
+
+export function directoryMember(path: string): ArchiveMember {
+  return { entry: { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, sizeBytes: 0, mtime: 0 } };
+}

@@ -1,0 +1,142 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { BuildError, type RunContext } from '../../core/index.ts';
+import type { Descriptor, Index } from '../../oci/index.ts';
+import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
+import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
+import { blobPath, listImageBlobs } from '../image-blobs.ts';
+import { LAYOUT_FILE, layoutEntries, layoutIndex, layoutName } from '../layout-files.ts';
+import { blobOf } from '../read-image.ts';
+import type { NamedImage, OutputDeps } from '../types.ts';
+import { type Destination, guardOutput, temporarySibling, writeDestination } from '../write-destination.ts';
+
+export interface OciOutput extends CompressOptions {
+  readonly images: readonly NamedImage[];
+}
+
+/**
+ * An OCI image layout as a tar (skopeo's `oci-archive`). Names are full references, in the annotations of image-spec and of
+ * containerd.
+ *
+ * @throws BuildError as `compressLayers`.
+ */
+export async function* encodeOciArchive(
+  deps: OutputDeps,
+  output: OciOutput,
+  context: RunContext,
+): AsyncGenerator<Uint8Array> {
+  const opened = await openImages(deps, output, context);
+  try {
+    yield* encodeArchive(members(opened));
+  } finally {
+    await opened.close();
+  }
+}
+
+async function* members(opened: OpenedImages): AsyncGenerator<ArchiveMember> {
+  yield bytesMember('oci-layout', LAYOUT_FILE);
+  yield bytesMember('index.json', layoutIndex(opened.entries));
+  for await (const { blob, source } of opened.blobs()) {
+    yield fileMember(blobPath(blob), blob.size, source.open(blobOf(blob)));
+  }
+}
+
+/**
+ * Writes an OCI image layout: as a tar to a file or `-`, or as a directory. A directory that is a layout already gets the
+ * images added; names move.
+ *
+ * @throws BuildError `OUTPUT_FAILED`, and as `compressLayers`.
+ */
+export async function writeOciOutput(
+  deps: OutputDeps,
+  output: OciOutput & { readonly destination: Destination; readonly tar: boolean },
+  context: RunContext,
+): Promise<void> {
+  if (output.tar || typeof output.destination !== 'string') {
+    return writeDestination(output.destination, encodeOciArchive(deps, output, context), context);
+  }
+  const opened = await openImages(deps, output, context);
+  try {
+    await writeLayout(output.destination, opened, context);
+  } finally {
+    await opened.close();
+  }
+}
+
+interface OpenedImages {
+  readonly entries: readonly Descriptor[];
+  blobs(): AsyncIterable<{ readonly blob: Descriptor; readonly source: CompressedImage['source'] }>;
+  close(): Promise<void>;
+}
+
+async function openImages(deps: OutputDeps, output: OciOutput, context: RunContext): Promise<OpenedImages> {
+  const opened: CompressedImage[] = [];
+  const close = async (): Promise<void> => {
+    for (const image of opened) await image.close();
+  };
+  try {
+    const { compression, level } = output;
+    for (const { descriptor } of output.images) {
+      opened.push(await compressLayers(deps.store, { descriptor, compression, level }, context));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const named = opened.map(({ descriptor }, at) => ({ descriptor, references: output.images[at]?.references ?? [] }));
+  return {
+    entries: layoutEntries(named),
+    close,
+    blobs: async function* () {
+      const seen = new Set<string>();
+      for (const { descriptor, source } of opened) {
+        for (const blob of await listImageBlobs(source, [descriptor])) {
+          if (!seen.has(blob.digest)) yield { blob, source };
+          seen.add(blob.digest);
+        }
+      }
+    },
+  };
+}
+
+/** `index.json` comes last: until then the directory holds no new image, whatever happens. */
+async function writeLayout(destination: string, opened: OpenedImages, context: RunContext): Promise<void> {
+  const path = resolve(destination);
+  const before = guardOutput(destination, () => readLayout(path));
+  const target = before === undefined ? temporarySibling(path) : path;
+  try {
+    for await (const { blob, source } of opened.blobs()) {
+      const file = join(target, blobPath(blob));
+      if (statSync(file, { throwIfNoEntry: false })?.size === blob.size) continue;
+      guardOutput(destination, () => mkdirSync(dirname(file), { recursive: true }));
+      await writeDestination(file, source.open(blobOf(blob)), context);
+    }
+    const names = new Set(opened.entries.map(layoutName));
+    const kept = (before?.manifests ?? []).filter((entry) => !names.has(layoutName(entry)));
+    await writeDestination(join(target, 'oci-layout'), once(LAYOUT_FILE), context);
+    await writeDestination(join(target, 'index.json'), once(layoutIndex([...kept, ...opened.entries])), context);
+    if (target !== path) guardOutput(destination, () => renameSync(target, path));
+  } finally {
+    if (target !== path) rmSync(target, { recursive: true, force: true });
+  }
+}
+
+/** The index of a layout that is there; an empty one for an empty directory; undefined where nothing is. */
+function readLayout(path: string): Pick<Index, 'manifests'> | undefined {
+  if (!existsSync(path)) return undefined;
+  if (existsSync(join(path, 'oci-layout')) && existsSync(join(path, 'index.json'))) {
+    return JSON.parse(readFileSync(join(path, 'index.json'), 'utf8')) as Index;
+  }
+  if (readdirSync(path).length === 0) return { manifests: [] };
+  throw new BuildError(
+    'OUTPUT_FAILED',
+    `The image cannot be written to "${path}": it holds files, and is no OCI image layout.`,
+    {
+      hint: 'Name a new directory, or write a tar file.',
+    },
+  );
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
