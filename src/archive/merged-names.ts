@@ -82,6 +82,7 @@ function mergeRoot(tocs: readonly Toc[]): CachedMerged {
 function mergeChild(tocs: readonly Toc[], parent: Merged, name: BytePath): CachedMerged | undefined {
   const sources: Place[] = [];
   let self: Place | undefined;
+  let isImplied = false;
   for (const { layer, node: parentNode } of parent.sources) {
     const toc = tocs[layer]!;
     const node = toc.child(parentNode, name);
@@ -90,20 +91,21 @@ function mergeChild(tocs: readonly Toc[], parent: Merged, name: BytePath): Cache
     if (type !== undefined && type !== 'directory') {
       // Members below a name that a lower layer has as a symlink belong where it leads: until they are moved there, the
       // symlink is what counts. Any other file is replaced by the directory that they imply.
-      const counts = self === undefined && (sources.length === 0 || type === 'symlink');
+      const counts = self === undefined && (!isImplied || type === 'symlink');
       if (counts) return { self: { layer, node }, sources: [] };
       break;
     }
     if (type === 'directory') self ??= { layer, node };
-    if (type === 'directory' || toc.children(node).length > 0) sources.push({ layer, node });
-    if (toc.isWhiteout(node) || toc.isOpaque(node)) {
-      // An opaque mark keeps the directory itself; its metadata are those of the highest layer that has it.
-      self ??= toc.isWhiteout(node) ? undefined : definedBelow(tocs, parent, { name, below: layer });
-      if (toc.isOpaque(node) && self !== undefined && sources.length === 0) sources.push({ layer, node });
+    isImplied ||= toc.isImplied(node);
+    sources.push({ layer, node });
+    if (toc.isWhiteout(node)) break;
+    if (toc.isOpaque(node)) {
+      // The mark keeps the directory itself; its metadata are those of the highest layer that has it.
+      self ??= definedBelow(tocs, parent, { name, below: layer });
       break;
     }
   }
-  return self === undefined && sources.length === 0 ? undefined : { self, sources };
+  return self === undefined && !isImplied ? undefined : { self, sources };
 }
 
 function definedBelow(

@@ -77,39 +77,47 @@ function* overlayEntries(layer: IndexedLayer, options: RewriteLayerOptions): Gen
   const resolveDirectory = (path: BytePath): BytePath => resolvePath({ stat }, path, { followLast: true });
   const toc = layer.toc.detached.length === 0 ? layer.toc : relocateToc(layer.toc, resolveDirectory);
   const links = createLinkNames({ ...layer, toc }, below, resolveDirectory);
-  const skipDevices = options.skipDevices ?? false;
-  for (const node of toc.walk()) {
-    const entry = overlayEntry(toc, node, { below, xattrs: options.xattrs });
-    if (entry === undefined) continue;
-    if (skipDevices && toc.isDefined(node) && (entry.type === 'char' || entry.type === 'block')) continue;
-    yield entry.type === 'directory' || !toc.isDefined(node) ? { entry } : links.fileEntry(node, entry);
-    if (node === 0 && toc.isOpaque(0)) yield* hiddenNames(toc, below);
+
+  /** `under`: what is below the directory that the node lies in; empty where the layer hides it. */
+  function* emit(node: TocNode, under: FileTree): Generator<LayerEntry> {
+    const entry = overlayEntry(toc, node, under);
+    if (entry === undefined) return;
+    if (entry.type !== 'directory') {
+      const isDevice = entry.type === 'char' || entry.type === 'block';
+      if (!toc.isDefined(node)) yield { entry };
+      else if (!isDevice || options.skipDevices !== true) yield links.fileEntry(node, entry);
+      return;
+    }
+    const isTop = node !== 0 && toc.isOpaque(0) && !entry.path.includes('/');
+    const hides = toc.isOpaque(node) || toc.isWhiteout(node) || isTop;
+    const marksItself = hides && node !== 0 && under.stat(entry.path)?.type === 'directory';
+    yield { entry: marksItself ? markedOpaque(entry, options.xattrs) : entry };
+    for (const child of toc.children(node)) yield* emit(child, hides && node !== 0 ? EMPTY_TREE : under);
+    if (hides && node === 0) yield* hiddenNames(toc, below);
   }
+  yield* emit(0, below);
 }
 
-interface OverlayForm {
-  readonly below: FileTree;
-  readonly xattrs: OverlayXattrs;
-}
-
-/** What stands for one name; undefined for a whiteout of a name that is defined or implied too. */
-function overlayEntry(toc: Toc, node: TocNode, { below, xattrs }: OverlayForm): Entry | undefined {
+/** What stands for one name; undefined where there is nothing to write: a whiteout of what is not there. */
+function overlayEntry(toc: Toc, node: TocNode, under: FileTree): Entry | undefined {
   const path = toc.path(node);
   if (toc.isDefined(node)) {
     const entry = toc.entry(node);
-    const cleaned = withXattrs(entry, withoutOverlayXattrs(entry.xattrs));
-    const isOpaque = toc.isOpaque(node) || toc.isWhiteout(node) || (toc.isOpaque(0) && parentOf(path) === '');
-    return entry.type === 'directory' && isOpaque && node !== 0 ? markedOpaque(cleaned, xattrs) : cleaned;
+    return withXattrs(entry, withoutOverlayXattrs(entry.xattrs));
   }
-  const isImplied = node === 0 || toc.children(node).length > 0 || toc.isOpaque(node);
-  if (!isImplied) return whiteoutDevice(path);
-  const lower = toc.isWhiteout(node) ? undefined : below.stat(path);
-  const directory = lower?.type === 'directory' ? { ...lower, path } : impliedDirectory(path);
-  const hidesLower = toc.isOpaque(node) || toc.isWhiteout(node);
-  return hidesLower && node !== 0 ? markedOpaque(directory, xattrs) : directory;
+  const lower = under.stat(path);
+  if (!toc.isImplied(node) && node !== 0) {
+    if (lower === undefined) return undefined;
+    if (toc.isWhiteout(node)) return whiteoutDevice(path);
+    if (lower.type !== 'directory') return undefined;
+  }
+  return lower?.type === 'directory' && !toc.isWhiteout(node) ? { ...lower, path } : impliedDirectory(path);
 }
 
-/** Overlayfs does not look for the opaque mark on the root of a layer: what it would hide is hidden by name. */
+/**
+ * Overlayfs does not look for the mark on the root of a layer: what an opaque root hides is hidden name by name, and the
+ * directories that the layer has itself are opaque each.
+ */
 function* hiddenNames(toc: Toc, below: FileTree): Generator<LayerEntry> {
   for (const name of below.list('')) {
     if (toc.child(0, name) === undefined) yield { entry: whiteoutDevice(name) };

@@ -21,7 +21,6 @@ export function statOver(toc: Toc, below: Pick<FileTree, 'stat'>): (path: BytePa
     if (toc.isDefined(node)) return toc.entry(node);
     const lower = isHidden ? undefined : below.stat(path);
     if (lower?.type === 'directory' || lower?.type === 'symlink') return lower;
-    const isImplied = toc.children(node).length > 0 || toc.isOpaque(node);
-    return isImplied ? impliedDirectory(path) : undefined;
+    return toc.isImplied(node) || node === 0 ? impliedDirectory(path) : undefined;
   };
 }

@@ -103,7 +103,7 @@ describe('writeLayer() and readTar()', () => {
         expect(found.map(({ entry }) => entry)).toEqual(items.map(({ entry }) => entry));
         expect(found.map(({ body }) => body)).toEqual(items.map(({ content }) => bytesOf(content)));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -136,7 +136,7 @@ describe('indexLayer()', () => {
           expect(found.equals(bytesOf(content))).toBe(true);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });

@@ -2,6 +2,7 @@ import { BuildError, type BytePath, textOfPath } from '../core/index.ts';
 import type { Entry, SparseSegment } from './entry.ts';
 import { encodeExtra, openToc, type Toc } from './toc.ts';
 import {
+  FLAG_HOLDS,
   FLAG_OPAQUE,
   FLAG_SPARSE,
   FLAG_WHITEOUT,
@@ -143,6 +144,7 @@ function numberNodes(root: Node): NumberedNodes {
     }
   }
   linkInodes(root, nodes);
+  markHolders(nodes);
   return { nodes, parents: Uint32Array.from(parents), firstChildren: Uint32Array.from(firstChildren) };
 }
 
@@ -163,6 +165,15 @@ function linkInodes(root: Node, nodes: readonly Node[]): void {
     if (node.inode === undefined) continue;
     node.inode.names++;
     if (node.inode.names === 2) node.inode.group = ++groups;
+  }
+}
+
+/** Tells missing parents from names under which there are only whiteouts. */
+function markHolders(nodes: readonly Node[]): void {
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i]!;
+    if (node.inode !== undefined) node.flags |= FLAG_HOLDS;
+    if (node.parent !== undefined) node.parent.flags |= node.flags & FLAG_HOLDS;
   }
 }
 

@@ -10,7 +10,7 @@ import type { EntryType } from './entry.ts';
  * - a heap with names and the rarer fields of nodes.
  */
 export const MAGIC = 0x434f545a;
-export const VERSION = 1;
+export const VERSION = 2;
 export const HEADER_BYTES = 64;
 export const RECORD_BYTES = 64;
 
@@ -70,3 +70,5 @@ export const TYPES: ReadonlyArray<EntryType | undefined> = [
 export const FLAG_WHITEOUT = 1;
 export const FLAG_OPAQUE = 2;
 export const FLAG_SPARSE = 4;
+/** The layer defines something at or below this name. */
+export const FLAG_HOLDS = 8;

@@ -1,6 +1,7 @@
 import { BuildError, type BytePath } from '../core/index.ts';
 import type { Content, Entry, SparseSegment } from './entry.ts';
 import {
+  FLAG_HOLDS,
   FLAG_OPAQUE,
   FLAG_SPARSE,
   FLAG_WHITEOUT,
@@ -37,6 +38,8 @@ export interface Toc {
   isDefined(node: TocNode): boolean;
   /** True when the name of lower layers is hidden. */
   isWhiteout(node: TocNode): boolean;
+  /** True for a missing parent: the layer does not define the name, but something below it. */
+  isImplied(node: TocNode): boolean;
   /** True for a directory whose content in lower layers is hidden. */
   isOpaque(node: TocNode): boolean;
   type(node: TocNode): Entry['type'] | undefined;
@@ -163,6 +166,7 @@ function createToc(bytes: Buffer, sizes: TocSizes): Toc {
       return path;
     },
     isDefined: (node) => bytes[at(node) + RECORD.type] !== 0,
+    isImplied: (node) => !toc.isDefined(node) && (flags(node) & FLAG_HOLDS) !== 0,
     isWhiteout: (node) => (flags(node) & FLAG_WHITEOUT) !== 0,
     isOpaque: (node) => (flags(node) & FLAG_OPAQUE) !== 0,
     type: (node) => TYPES[bytes[at(node) + RECORD.type]!],
