@@ -3,15 +3,9 @@ import type { Content, Entry, EntryType, FileTree } from '../../archive/index.ts
 import { BuildError, type BytePath, bytesOfPath, parentOf, textOfPath } from '../../core/index.ts';
 import { decideIgnore, type IgnoreMatcher } from './ignore-matcher.ts';
 
-/** How the metadata of a directory's files is read. */
+/** What of a directory is seen. */
 export interface HostTreeOptions {
   readonly ignore?: IgnoreMatcher | undefined;
-  /** Names at the root that are left out, such as `.git`. */
-  readonly hiddenNames?: readonly BytePath[];
-  /** Files 0644 or 0755 by their executable bit, directories 0755: what git keeps of a mode. */
-  readonly plainModes?: boolean;
-  /** One time for every entry, in seconds since the epoch. */
-  readonly mtime?: number;
 }
 
 /** What tells that a file is still the one that was read: the fields of its stat data that change with its content. */
@@ -47,12 +41,12 @@ interface Node {
 const NON_ASCII = /[^\u0000-\u007f]/;
 const TYPE_MASK = 0o170000;
 const TYPES: Readonly<Record<number, EntryType>> = {
-  16807: 'file',
-  9604: 'directory',
-  21609: 'symlink',
-  4802: 'char',
-  14406: 'block',
-  2401: 'fifo',
+  0o100000: 'file',
+  0o040000: 'directory',
+  0o120000: 'symlink',
+  0o020000: 'char',
+  0o060000: 'block',
+  0o010000: 'fifo',
 };
 
 /**
@@ -68,7 +62,6 @@ export function openHostTree(directory: string, options: HostTreeOptions = {}): 
   const nodes = new Map<BytePath, Node | undefined>();
   const visible = new Map<BytePath, Node>();
   const listings = new Map<BytePath, readonly BytePath[]>();
-  const hidden = new Set(options.hiddenNames);
   const hostPath = (path: BytePath): string | Buffer => hostPathOf(root, path);
 
   const read = (path: BytePath): Node | undefined => {
@@ -84,14 +77,13 @@ export function openHostTree(directory: string, options: HostTreeOptions = {}): 
     if (stats === undefined || type === undefined) return undefined;
     const linkTarget = type === 'symlink' ? readlinkSync(hostPath(path), 'latin1') : undefined;
     return {
-      entry: toEntry({ path, type, stats, linkTarget }, options),
+      entry: toEntry({ path, type, stats, linkTarget }),
       stamp: toStamp(stats),
       linked: type === 'file' && stats.nlink > 1,
     };
   };
 
   const isVisible = (path: BytePath): boolean => {
-    if (hidden.size > 0 && hidden.has(path.split('/', 1)[0] as string)) return false;
     const decision = decideIgnore(options.ignore, path);
     return decision === 'keep' || (decision === 'only-if-needed' && list(path).length > 0);
   };
@@ -144,15 +136,15 @@ interface FoundFile {
   readonly linkTarget: string | undefined;
 }
 
-function toEntry({ path, type, stats, linkTarget }: FoundFile, options: HostTreeOptions): Entry {
+function toEntry({ path, type, stats, linkTarget }: FoundFile): Entry {
   const plain = {
     path,
     type,
-    mode: options.plainModes === true ? plainMode(type, stats.mode) : stats.mode & 0o7777,
+    mode: stats.mode & 0o7777,
     uid: stats.uid,
     gid: stats.gid,
     sizeBytes: type === 'file' ? stats.size : 0,
-    mtime: options.mtime ?? Math.floor(stats.mtimeMs / 1000),
+    mtime: Math.floor(stats.mtimeMs / 1000),
   };
   if (linkTarget !== undefined) return { ...plain, linkTarget };
   return type === 'char' || type === 'block' ? { ...plain, device: deviceOf(stats.rdev) } : plain;
@@ -205,11 +197,6 @@ function unreadable(path: BytePath, error: unknown): BuildError {
     cause: error,
     hint: 'Make it readable for the user who builds, or exclude it with .dockerignore.',
   });
-}
-
-function plainMode(type: EntryType, mode: number): number {
-  if (type === 'symlink') return 0o777;
-  return type === 'directory' || (mode & 0o100) !== 0 ? 0o755 : 0o644;
 }
 
 function toStamp(stats: Stats): FileStamp {
