@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { BuildRequest } from '../backends/types.ts';
+import type { BuildRequest } from '../backends/index.ts';
 import { BuildError } from '../core/index.ts';
 import type { CommandContext } from './command.ts';
 

@@ -88,7 +88,7 @@ function refusedLines(names: readonly string[], layout: HelpLayout): readonly st
   const text = names.map((name) => `--${name}`).join(' ');
   return [
     '',
-    layout.style.bold("Refused options of docker:"),
+    layout.style.bold('Refused options of docker:'),
     ...wrapText(text, layout.columns - INDENT.length).map((line) => INDENT + line),
   ];
 }

@@ -1,4 +1,4 @@
-import type { BuildPlan, BuildRequest, BuildResult } from '../backends/types.ts';
+import type { BuildPlan, BuildRequest, BuildResult } from '../backends/index.ts';
 import type { BuildEvent, Platform, Reference } from '../core/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 import type { Credentials } from '../registry/index.ts';

@@ -1,4 +1,4 @@
-import type { BuildRequest, BuildResult } from '../../src/backends/types.ts';
+import type { BuildRequest, BuildResult } from '../../src/backends/index.ts';
 import type { Services } from '../../src/cli/services.ts';
 import type { BuildEvent, Digest } from '../../src/core/index.ts';
 

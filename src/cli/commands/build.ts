@@ -1,4 +1,4 @@
-import type { BuildRequest, BuildResult } from '../../backends/types.ts';
+import type { BuildRequest, BuildResult } from '../../backends/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { usage } from '../options/values.ts';

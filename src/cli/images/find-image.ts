@@ -1,4 +1,11 @@
-import { BuildError, digestHex, familiarReference, formatReference, parseReference } from '../../core/index.ts';
+import {
+  BuildError,
+  type Digest,
+  digestHex,
+  familiarReference,
+  formatReference,
+  parseReference,
+} from '../../core/index.ts';
 import type { Store, StoredImage } from '../../store/index.ts';
 import { nearestName } from '../options/nearest-name.ts';
 import { type ImageChoice, readImage } from './read-image.ts';
@@ -23,13 +30,15 @@ export async function findImage(store: Store, word: string, choice: ImageChoice)
   const named = word.startsWith('sha256:') ? undefined : await findByName(store, word, id !== undefined);
   if (named !== undefined) return { image: named, byName: true };
   const matches = id === undefined ? [] : await findById(store, id, choice);
-  const digests = new Set(matches.map(({ descriptor }) => descriptor.digest));
-  if (digests.size > 1) {
-    throw new BuildError('USAGE', `The image id ${word} is ambiguous: ${digests.size} images begin with it.`, {
+  const distinct = new Set(matches.map(({ manifest }) => manifest));
+  if (distinct.size > 1) {
+    throw new BuildError('USAGE', `The image id ${word} is ambiguous: ${distinct.size} images begin with it.`, {
       hint: 'Give more of its digits.',
     });
   }
-  if (matches[0] !== undefined) return { image: matches[0], byName: false };
+  // An image and an index that holds it share their id: the image itself is meant.
+  const best = matches.find(({ image, manifest }) => image.descriptor.digest === manifest) ?? matches[0];
+  if (best !== undefined) return { image: best.image, byName: false };
   throw await notFound(store, word);
 }
 
@@ -50,15 +59,23 @@ async function findByName(store: Store, word: string, mayBeId: boolean): Promise
   }
 }
 
-async function findById(store: Store, prefix: string, choice: ImageChoice): Promise<readonly StoredImage[]> {
-  const found: StoredImage[] = [];
+interface Match {
+  readonly image: StoredImage;
+  /** Of the image that the id stands for; not of the index that it may be in. */
+  readonly manifest: Digest;
+}
+
+async function findById(store: Store, prefix: string, choice: ImageChoice): Promise<readonly Match[]> {
+  const found: Match[] = [];
   for (const image of await store.images.list()) {
-    if (digestHex(image.descriptor.digest).startsWith(prefix)) {
-      found.push(image);
+    const { digest } = image.descriptor;
+    if (digestHex(digest).startsWith(prefix)) {
+      found.push({ image, manifest: digest });
       continue;
     }
     const details = await readImage(store, image, choice).catch(() => undefined);
-    if (details !== undefined && digestHex(details.manifest.config.digest).startsWith(prefix)) found.push(image);
+    if (details === undefined || !digestHex(details.manifest.config.digest).startsWith(prefix)) continue;
+    found.push({ image, manifest: details.descriptor.digest });
   }
   return found;
 }

@@ -1,4 +1,4 @@
-import type { BuildResult } from '../../backends/types.ts';
+import type { BuildResult } from '../../backends/index.ts';
 
 /** The document of `--metadata-file`, with the keys that docker buildx writes. */
 export function toBuildMetadata(

@@ -1,4 +1,4 @@
-import type { BuildPlan, StepReport } from '../../backends/types.ts';
+import type { BuildPlan, StepReport } from '../../backends/index.ts';
 import { formatPlatform } from '../../core/index.ts';
 import { stepTitle } from '../progress/step-title.ts';
 import { sanitizeLine } from '../terminal/sanitize.ts';

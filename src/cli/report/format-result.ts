@@ -1,4 +1,4 @@
-import type { BuildResult } from '../../backends/types.ts';
+import type { BuildResult } from '../../backends/index.ts';
 import { familiarReference, formatPlatform, parseReference } from '../../core/index.ts';
 import type { Style } from '../terminal/style.ts';
 import { formatDuration, formatSize } from '../terminal/units.ts';

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFakeBuilder } from '../../../test/cli/build-fakes.ts';
 import { type FakeOptions, runFake } from '../../../test/cli/fake-context.ts';
-import type { BuildRequest } from '../../backends/types.ts';
+import type { BuildRequest } from '../../backends/index.ts';
 
 let directory: string;
 beforeAll(() => {

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { BuildRequest, ContextInput, DockerfileInput, OutputInput } from '../../backends/types.ts';
+import type { BuildRequest, ContextInput, DockerfileInput, OutputInput } from '../../backends/index.ts';
 import { BuildError } from '../../core/index.ts';
 import type { CommandContext } from '../command.ts';
 import type { BuildOptions } from '../commands/build-options.ts';

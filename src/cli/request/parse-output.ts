@@ -1,4 +1,4 @@
-import type { OutputInput } from '../../backends/types.ts';
+import type { OutputInput } from '../../backends/index.ts';
 import { BuildError } from '../../core/index.ts';
 import { nearestName } from '../options/nearest-name.ts';
 import { parseFields, usage } from '../options/values.ts';

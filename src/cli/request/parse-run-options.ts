@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { BuildRequest } from '../../backends/types.ts';
+import type { BuildRequest } from '../../backends/index.ts';
 import { BuildError } from '../../core/index.ts';
 import { usage } from '../options/values.ts';
 

@@ -1,4 +1,4 @@
-import type { SecretInput } from '../../backends/types.ts';
+import type { SecretInput } from '../../backends/index.ts';
 import { parseFields, usage } from '../options/values.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
