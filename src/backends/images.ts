@@ -7,12 +7,11 @@ import {
   type RunContext,
   toBuildError,
 } from '../core/index.ts';
-import type { Descriptor } from '../oci/index.ts';
-import { type PulledImage, pullImage, type RegistryClient } from '../registry/index.ts';
+import { writeRegistryOutput } from '../outputs/index.ts';
+import { type PulledImage, type PushedImage, pullImage, type RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
-import { pushStored } from './push-stored.ts';
 
 export interface PullInput {
   readonly reference: Reference;
@@ -57,7 +56,7 @@ export async function pull(input: PullInput, context: RunContext): Promise<Pulle
  *
  * @throws BuildError `IMAGE_NOT_FOUND` when the store has no such image, `REGISTRY_*`.
  */
-export async function push(input: PushInput, context: RunContext): Promise<Descriptor> {
+export async function push(input: PushInput, context: RunContext): Promise<PushedImage> {
   return withRegistry(input.dataDir, context, async (store, registry) => {
     const name = formatReference(input.reference);
     const image = await store.images.get(name);
@@ -66,8 +65,9 @@ export async function push(input: PushInput, context: RunContext): Promise<Descr
         hint: 'List what is there with `zlayer images`, and name an image with `zlayer tag`.',
       });
     }
-    const { reference } = input;
-    return pushStored({ store, registry }, { reference, descriptor: image.descriptor }, context);
+    const client = await registry();
+    const output = { descriptor: image.descriptor, references: [input.reference] };
+    return (await writeRegistryOutput({ store, client }, output, context))[0]!;
   });
 }
 

@@ -1,13 +1,11 @@
 import type { RunContext } from '../core/index.ts';
+import { removeSnapshotTree } from '../engine/index.ts';
 import { openStore, resolveDataDir, type Store } from '../store/index.ts';
 
 /** The image store at a path, or that of this user. */
 export async function openImageStore(dataDir: string | undefined, context: RunContext): Promise<Store> {
   return openStore({
     root: dataDir ?? resolveDataDir(process.env, process.getuid?.() ?? 0),
-    removeTree: async (path) => {
-      const { removeSnapshotTree } = await import('../engine/index.ts');
-      await removeSnapshotTree(path, context);
-    },
+    removeTree: (path) => removeSnapshotTree(path, context),
   });
 }

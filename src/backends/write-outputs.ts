@@ -1,8 +1,13 @@
-import { formatReference, parseReference, type RunContext } from '../core/index.ts';
-import { writeDockerOutput, writeLocalOutput, writeOciOutput, writeTarOutput } from '../outputs/index.ts';
+import { BuildError, formatReference, parseReference, type RunContext } from '../core/index.ts';
+import {
+  writeDockerOutput,
+  writeLocalOutput,
+  writeOciOutput,
+  writeRegistryOutput,
+  writeTarOutput,
+} from '../outputs/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
-import { pushStored } from './push-stored.ts';
 import type { BuildRequest, BuildResult, OutputInput } from './types.ts';
 
 interface OutputDeps {
@@ -20,14 +25,24 @@ interface BuiltImage {
  *
  * @throws BuildError `OUTPUT_FAILED`, `REGISTRY_*`.
  */
-export async function writeOutputs(deps: OutputDeps, { request, built }: BuiltImage, context: RunContext): Promise<void> {
+export async function writeOutputs(
+  deps: OutputDeps,
+  { request, built }: BuiltImage,
+  context: RunContext,
+): Promise<void> {
   const outputs = request.outputs ?? [];
   for (const output of outputs) await writeOutput(deps, { output, built }, context);
   const pushes = request.push || outputs.some((output) => output.kind === 'image' && output.push);
   if (!pushes) return;
-  for (const tag of request.tags ?? []) {
-    await pushStored(deps, { reference: parseReference(tag), descriptor: descriptorOf(built) }, context);
+  const references = (request.tags ?? []).map(parseReference);
+  if (references.length === 0) {
+    throw new BuildError('USAGE', 'There is nothing to push: the image has no name.', {
+      hint: 'Name it with -t NAME.',
+    });
   }
+  const { store } = deps;
+  const client = await deps.registry();
+  await writeRegistryOutput({ store, client }, { descriptor: descriptorOf(built), references }, context);
 }
 
 function descriptorOf(built: BuildResult): { mediaType: string; digest: BuildResult['digest']; size: number } {

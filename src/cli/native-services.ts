@@ -1,21 +1,102 @@
-import { BuildError } from '../core/index.ts';
-import type { Services } from './services.ts';
+import { formatReference, platformOfHost, type RunContext } from '../core/index.ts';
+import type { ContainerConfig } from '../oci/index.ts';
+import type { ImportInput, LoadInput, LoginInput, MovedImage, Observed, SaveInput, Services } from './services.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 /** The services of this process: every part of the house is loaded when it is first used. */
-export function createServices(_env: Readonly<Record<string, string | undefined>>): Services {
-  const missing = async (): Promise<never> => {
-    throw new BuildError('UNSUPPORTED', 'This command is not connected to the builder yet.');
-  };
+export function createServices(env: Env): Services {
   return {
-    build: missing,
-    plan: missing,
-    pull: missing,
-    push: missing,
-    openStore: missing,
-    save: missing,
-    load: missing,
-    importRootfs: missing,
-    login: missing,
-    logout: missing,
+    build: async (request, { signal, onEvent }) => (await backends()).build(request, { signal, onEvent }),
+    plan: async (request, { signal, onEvent }) => (await backends()).plan(request, { signal, onEvent }),
+    pull: async (input, observed) => {
+      const { root } = await (await backends()).pull(input, toContext(observed));
+      return { reference: formatReference(input.reference), digest: root.digest };
+    },
+    push: async (input, observed) => {
+      const { descriptor } = await (await backends()).push(input, toContext(observed));
+      return { reference: formatReference(input.reference), digest: descriptor.digest };
+    },
+    openStore,
+    save,
+    load,
+    importRootfs,
+    login: (input, observed) => login(env, input, observed),
+    logout: async (registry) => (await import('../registry/index.ts')).eraseCredentials({ env }, registry),
   };
+}
+
+const backends = () => import('../backends/index.ts');
+
+function toContext({ signal, onEvent }: Observed): RunContext {
+  return { signal, emit: onEvent };
+}
+
+const UNOBSERVED: RunContext = { signal: new AbortController().signal, emit: () => undefined };
+
+async function openStore(dataDir: string | undefined) {
+  const store = await import('../store/index.ts');
+  return store.openStore({
+    root: dataDir ?? store.resolveDataDir(process.env, process.getuid?.() ?? 0),
+    removeTree: async (path) => (await backends()).removeStoreTree(path, UNOBSERVED),
+  });
+}
+
+async function save(input: SaveInput, observed: Observed): Promise<void> {
+  const { saveImages } = await import('../outputs/index.ts');
+  const store = await openStore(input.dataDir);
+  const images = input.images.map(({ reference, descriptor }) => ({
+    descriptor,
+    references: reference === undefined ? [] : [reference],
+  }));
+  await input.write(saveImages({ store }, { images, format: input.format }, toContext(observed)));
+}
+
+async function load(input: LoadInput, observed: Observed): Promise<readonly MovedImage[]> {
+  const { loadArchive } = await import('../outputs/index.ts');
+  const images = await loadArchive({ store: await openStore(input.dataDir) }, input.bytes, toContext(observed));
+  return images.flatMap(({ references, descriptor: { digest } }) => {
+    const names: readonly (string | undefined)[] = references.length === 0 ? [undefined] : references;
+    return names.map((reference): MovedImage => ({ reference, digest }));
+  });
+}
+
+async function importRootfs(input: ImportInput, observed: Observed): Promise<MovedImage> {
+  const outputs = await import('../outputs/index.ts');
+  const reference = input.reference === undefined ? undefined : formatReference(input.reference);
+  const platform = input.platform ?? platformOfHost(process.platform, process.arch);
+  const { descriptor } = await outputs.importRootfs(
+    { store: await openStore(input.dataDir) },
+    {
+      bytes: input.bytes,
+      references: reference === undefined ? [] : [reference],
+      platform,
+      config: await configOf(input.changes),
+      message: input.message,
+    },
+    toContext(observed),
+  );
+  return { reference, digest: descriptor.digest };
+}
+
+/** The config that `--change` instructions make. @throws BuildError `DOCKERFILE_*` */
+async function configOf(changes: readonly string[]): Promise<ContainerConfig | undefined> {
+  if (changes.length === 0) return undefined;
+  return (await backends()).configOfChanges(changes);
+}
+
+/** Keeps a sign-in only after the registry has taken it. */
+async function login(env: Env, input: LoginInput, observed: Observed): Promise<{ readonly storedIn: string }> {
+  const { createRegistryClient, loadRegistryHosts, saveCredentials } = await import('../registry/index.ts');
+  const { registry, credentials } = input;
+  const client = createRegistryClient({
+    credentials: { resolve: async () => ({ credentials, source: 'this sign-in' }) },
+    hosts: await loadRegistryHosts({ env }),
+  });
+  try {
+    await client.ping(registry, toContext(observed));
+  } finally {
+    await client.close();
+  }
+  return saveCredentials({ env }, { registry, credentials });
 }

@@ -3,7 +3,6 @@ import { blobOf, type LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 
-
 interface FetchDeps {
   readonly store: Store;
   readonly registry: () => Promise<RegistryClient>;

@@ -57,7 +57,8 @@ export async function resolveBase(deps: ResolveDeps, request: BaseRequest, conte
   const sink = store.blobs;
   const pulled = await pullImage(await deps.client(), { reference, platform, sink, layers: 'none' }, context);
   const image = await readImage(store, { root: pulled.root, platform });
-  if (image === undefined) throw new BuildError('INTERNAL', `${request.reference} was pulled, but is not in the store.`);
+  if (image === undefined)
+    throw new BuildError('INTERNAL', `${request.reference} was pulled, but is not in the store.`);
   return toBase({ reference, ...image, storeAs: formatReference(reference) });
 }
 

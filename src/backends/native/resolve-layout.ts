@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, digestAlgorithm, digestHex, type RunContext } from '../../core/index.ts';
 import type { BaseRequest } from '../../graph/index.ts';
@@ -71,12 +71,18 @@ async function copyImage(
   for (const blob of [config, ...layers]) await copyBlob(from, blob);
 }
 
-async function copyDocument(from: { readonly store: Store; readonly path: string }, descriptor: Descriptor): Promise<Buffer> {
+async function copyDocument(
+  from: { readonly store: Store; readonly path: string },
+  descriptor: Descriptor,
+): Promise<Buffer> {
   await copyBlob(from, descriptor);
   return from.store.blobs.read(blobOf(descriptor));
 }
 
-async function copyBlob({ store, path }: { readonly store: Store; readonly path: string }, descriptor: Descriptor): Promise<void> {
+async function copyBlob(
+  { store, path }: { readonly store: Store; readonly path: string },
+  descriptor: Descriptor,
+): Promise<void> {
   const blob = blobOf(descriptor);
   if (await store.blobs.has(blob)) return;
   const file = join(path, 'blobs', digestAlgorithm(blob.digest), digestHex(blob.digest));
