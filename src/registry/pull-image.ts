@@ -5,6 +5,7 @@ import {
   type Digest,
   formatPlatform,
   formatReference,
+  isBuildError,
   type Platform,
   type Reference,
   type RunContext,
@@ -137,10 +138,16 @@ async function fetchInto(client: RegistryClient, wanted: Wanted, context: RunCon
   const { reference, descriptor, sink } = wanted;
   const blob = blobOf(descriptor);
   if (await sink.has(blob)) return;
+  const write = (): Promise<void> => sink.write(blob, client.fetchBlob(reference, blob, context));
   try {
-    await sink.write(blob, client.fetchBlob(reference, blob, context));
+    // Wrong bytes from a mirror are worth a second try: the client does not ask that mirror again.
+    await write().catch((error: unknown) => {
+      if (isBuildError(error, 'BLOB_DIGEST_MISMATCH')) return write();
+      throw error;
+    });
   } catch (error) {
-    throw isForeignLayer(descriptor) ? foreignLayerError(wanted, error) : error;
+    const isAbsent = isBuildError(error, 'IMAGE_NOT_FOUND') && isForeignLayer(descriptor);
+    throw isAbsent ? foreignLayerError(wanted, error) : error;
   }
 }
 
