@@ -12,10 +12,11 @@ export async function listImageBlobs(source: BlobSource, roots: readonly Descrip
     if (blobs.has(descriptor.digest)) return;
     if (isIndex(descriptor)) {
       const { manifests } = await readJson<Index>(source, descriptor);
-      for (const child of checked(descriptor, manifests)) if (await isThere(source, child)) await visit(child);
+      for (const child of checked(descriptor, manifests ?? [])) if (await isThere(source, child)) await visit(child);
     } else {
       const { layers, config } = await readJson<Manifest>(source, descriptor);
-      for (const part of checked(descriptor, [...layers, config]).filter(isCarried)) blobs.set(part.digest, part);
+      for (const part of checked(descriptor, [...(layers ?? []), config]).filter(isCarried))
+        blobs.set(part.digest, part);
     }
     blobs.set(descriptor.digest, descriptor);
   };
