@@ -34,11 +34,11 @@ export function removeWorkDir(workDir: string): void {
  * Removes a tree that may hold files of mapped users and directories that nobody may enter; for `StoreOptions.removeTree`.
  * What the caller may not remove itself is removed as root of its user namespace.
  */
-export async function removeTree(path: string): Promise<void> {
+export async function removeTree(path: string, signal?: AbortSignal): Promise<void> {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch (error) {
     if (process.getuid?.() === 0) throw error;
-    await runFileWork('userns', ['rm', '-rf', '--', path]);
+    await runFileWork('userns', ['rm', '-rf', '--', path], signal === undefined ? {} : { signal });
   }
 }

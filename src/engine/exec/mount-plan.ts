@@ -3,7 +3,7 @@ import { type BytePath, bytePathOf, parentOf } from '../../core/index.ts';
 import type { WorkingKind } from './namespace.ts';
 import { fstabField } from './shell-text.ts';
 import { DEVICES } from './step-tools.ts';
-import type { MountType, StepMount, StepRequest } from './types.ts';
+import type { MountType, StepFile, StepMount, StepRequest } from './types.ts';
 
 /** A name that must exist before something is mounted on it. */
 export interface MountPoint {
@@ -50,7 +50,7 @@ export function planMounts(request: StepRequest, scratch: string): MountPlan {
   const overlays: PlannedOverlay[] = [];
   const wanted = [
     ...request.mounts.map((mount, index) => toPlanned(mount, { base: `${scratch}/mount${index}`, overlays })),
-    ...request.files.map((file, index) => fileMount(file.target, `${scratch}/memory/files/${index}`)),
+    ...request.files.map((file, index) => fileMount(file, `${scratch}/memory/files/${index}`)),
   ].sort((a, b) => depthOf(a.target) - depthOf(b.target));
   const targets = wanted.map((mount) => mount.target);
   const mounts = wanted.map((mount) => ({
@@ -95,8 +95,9 @@ function toPlanned(
   return { ...common, source: `${bytePathOf(mountPoint)}${mount.subPath === '' ? '' : `/${mount.subPath}`}` };
 }
 
-function fileMount(target: BytePath, source: string): PlannedMount {
-  return { target, type: 'file', source: bytePathOf(source), access: 'ro', holdsOthers: false };
+function fileMount(file: StepFile, source: string): PlannedMount {
+  const access = file.readonly ? { access: 'ro' } : {};
+  return { target: file.target, type: 'file', source: bytePathOf(source), holdsOthers: false, ...access };
 }
 
 function pointOf(mount: PlannedMount): MountPoint {

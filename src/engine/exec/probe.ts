@@ -135,7 +135,7 @@ function probeRequest(directory: string): Parameters<typeof runStep>[1] {
     network: 'default',
     security: 'sandbox',
     hostname: 'probe',
-    files: [{ target: 'etc/hosts', bytes: Buffer.from('x'), mode: 0o644, uid: 1, gid: 1 }],
+    files: [{ target: 'etc/hosts', bytes: Buffer.from('x'), mode: 0o644, uid: 1, gid: 1, readonly: true }],
     shmSizeBytes: 65536,
     ulimits: [],
     onOutput: () => undefined,

@@ -44,6 +44,8 @@ export interface StepFile {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** False: the command may write to it, which is lost with the step. */
+  readonly readonly: boolean;
 }
 
 /** One command in one root file system. */
@@ -64,7 +66,7 @@ export interface StepRequest {
   readonly network: 'default' | 'none' | 'host';
   readonly security: 'sandbox' | 'insecure';
   readonly hostname: string;
-  /** `/etc/hosts`, `/etc/resolv.conf`, secrets, scripts; read-only inside. */
+  /** `/etc/hosts`, `/etc/resolv.conf`, secrets, scripts. */
   readonly files: readonly StepFile[];
   readonly shmSizeBytes: number;
   /** Names as docker has them (`nofile`); what the host's hard limit forbids is lowered to it. */

@@ -1,0 +1,110 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LayerItem } from '../../archive/index.ts';
+import { digestHex, digestOfFields, type RunContext } from '../../core/index.ts';
+import type { ExecMount } from '../../graph/index.ts';
+import type { Lease, Store } from '../../store/index.ts';
+import { acquireFileLock, type FileLock } from './file-lock.ts';
+import { runFileWork } from './file-work.ts';
+import type { WorkingKind } from './namespace.ts';
+
+export type CacheMount = Extract<ExecMount, { readonly kind: 'cache' }>;
+
+/** What caches are kept with. */
+export interface CacheDeps {
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly kind: WorkingKind;
+  /** Writes the first content of a new cache. */
+  readonly unpack: (items: Iterable<LayerItem>, directory: string) => Promise<void>;
+}
+
+/** A cache mount with the items that seed it when it is new. */
+export interface WantedCache {
+  readonly mount: CacheMount;
+  readonly seed: () => Promise<Iterable<LayerItem> | undefined>;
+}
+
+/** Cache directories that are locked for one step. */
+export interface OpenCaches {
+  /** In the order of the wanted mounts. */
+  readonly directories: readonly string[];
+  release(): Promise<void>;
+}
+
+/**
+ * Opens the cache directories of a step, making new ones. A cache is known by its id alone, in every build of the store.
+ * `shared` users come together, `locked` waits until nobody else has it, `private` takes one that nobody uses, making
+ * further ones as needed. Owner, mode and seed count when a cache is made.
+ *
+ * @throws BuildError `CANCELLED` while waiting for another step.
+ */
+export async function openCaches(
+  deps: CacheDeps,
+  wanted: readonly WantedCache[],
+  context: RunContext,
+): Promise<OpenCaches> {
+  const held = new Map<string, { readonly directory: string; readonly lock: FileLock }>();
+  const release = async (): Promise<void> => {
+    await Promise.all([...held.values()].map(({ lock }) => lock.release()));
+  };
+  try {
+    // In one order everywhere, so that two steps never wait for each other.
+    for (const { id, caches } of byId(wanted)) held.set(id, await openCache(deps, caches, context));
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return { directories: wanted.map(({ mount }) => held.get(mount.id)?.directory ?? ''), release };
+}
+
+/** Mounts of one id in one step share the directory, under the strictest sharing that one of them asks for. */
+function byId(
+  wanted: readonly WantedCache[],
+): ReadonlyArray<{ readonly id: string; readonly caches: readonly WantedCache[] }> {
+  const ids = [...new Set(wanted.map(({ mount }) => mount.id))].sort();
+  return ids.map((id) => ({ id, caches: wanted.filter(({ mount }) => mount.id === id) }));
+}
+
+async function openCache(
+  deps: CacheDeps,
+  caches: readonly WantedCache[],
+  context: RunContext,
+): Promise<{ readonly directory: string; readonly lock: FileLock }> {
+  const modes = new Set(caches.map(({ mount }) => mount.sharing));
+  const mode = modes.has('locked') || modes.has('private') ? 'exclusive' : 'shared';
+  const wait = modes.has('locked') || !modes.has('private');
+  const cache = caches[0] as WantedCache;
+  for (let instance = 0; ; instance += 1) {
+    const home = await provideCache(deps, { cache, instance }, context);
+    const lock = await acquireFileLock({ path: join(home, 'lock'), mode, wait }, context.signal);
+    if (lock !== undefined) return { directory: join(home, 'files'), lock };
+  }
+}
+
+async function provideCache(
+  { store, lease, kind, unpack }: CacheDeps,
+  { cache, instance }: { readonly cache: WantedCache; readonly instance: number },
+  context: RunContext,
+): Promise<string> {
+  const area = store.area('cache-mounts');
+  const key = digestHex(
+    digestOfFields([
+      ['id', cache.mount.id],
+      ['instance', String(instance)],
+    ]),
+  );
+  if (await lease.pinEntry('cache-mounts', key)) return area.path(key);
+  const { uid, gid, mode } = cache.mount;
+  const home = await area.create(key, async (path) => {
+    const files = join(path, 'files');
+    mkdirSync(files, { recursive: true });
+    writeFileSync(join(path, 'lock'), '');
+    const items = await cache.seed();
+    if (items !== undefined) await unpack(items, files);
+    chmodSync(files, mode);
+    if (uid !== 0 || gid !== 0) await runFileWork(kind, ['chown', `${uid}:${gid}`, files], { signal: context.signal });
+  });
+  await lease.pinEntry('cache-mounts', key);
+  return home;
+}
