@@ -122,10 +122,11 @@ async function solveRequest(
     clockSeconds: Math.floor(clockMs / 1000),
     ...(request.rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}),
   };
+  const trees = createLocalTrees(env, loaded);
   const runner = createOpRunner({
     env,
     baseLayers: new Map(lowered.bases.map((base) => [base.manifest, base.layers])),
-    localTree: createLocalTrees(env, loaded),
+    localTree: trees.open,
     openStepEngine: createStepEngineOpener(env),
   });
   const input = {
@@ -133,7 +134,8 @@ async function solveRequest(
     parallelism: request.parallelism ?? Math.max(MIN_PARALLELISM, availableParallelism()),
     mode: job.mode,
   };
-  const outcomes = await solve({ runner, cache: createStepCache(store, lease) }, input, context);
+  const solving = solve({ runner, cache: createStepCache(store, lease) }, input, context);
+  const outcomes = await solving.finally(trees.saveDigests);
   return { lowered, outcomes, clockMs, fixedClock: epoch !== undefined };
 }
 
@@ -159,10 +161,27 @@ function announce(lowered: LoweredRequest, context: RunContext): void {
   context.emit({ kind: 'build-planned', time: Date.now(), vertices });
 }
 
-function createLocalTrees(env: EngineEnv, loaded: LoadedRequest): (name: string) => Promise<TreeResult> {
+interface LocalTrees {
+  /** The tree of a `LocalOp`. */
+  open(name: string): Promise<TreeResult>;
+  /** Keeps the digests of the files that were read, for the next build. */
+  saveDigests(): Promise<void>;
+}
+
+function createLocalTrees(env: EngineEnv, loaded: LoadedRequest): LocalTrees {
   const directories = new Map<string, ContextDirectory>([[CONTEXT_NAME, loaded.context]]);
   for (const [name, directory] of loaded.directories) directories.set(localName(name), directory);
-  return async (name) => openLocalTree({ env }, directories.get(name) ?? { directory: undefined, ignore: undefined });
+  const opened: TreeResult[] = [];
+  return {
+    open: async (name) => {
+      const tree = await openLocalTree({ env }, directories.get(name) ?? { directory: undefined, ignore: undefined });
+      opened.push(tree);
+      return tree;
+    },
+    saveDigests: async () => {
+      for (const tree of opened) await tree.saveDigests?.();
+    },
+  };
 }
 
 function createStepEngineOpener(env: EngineEnv): (context: RunContext) => Promise<StepEngine> {
