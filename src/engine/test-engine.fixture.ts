@@ -5,7 +5,7 @@ import { type Entry, type FileTree, type LayerItem, treeFromEntries, walkTree } 
 import { type BuildEvent, bytePathOf, type RunContext } from '../core/index.ts';
 import type { CopyOp, CopySource } from '../graph/index.ts';
 import type { LayerRef } from '../oci/index.ts';
-import { openStore } from '../store/index.ts';
+import { openStore, type Store } from '../store/index.ts';
 import { runCopy } from './files/run-copy.ts';
 import { storeLayer } from './files/store-layer.ts';
 import { createLayerAccess } from './layers.ts';
@@ -30,10 +30,24 @@ export interface TestEngine extends AsyncDisposable {
 
 export const CLOCK = 1_700_000_000;
 
+let shared: Promise<Store> | undefined;
+
+/** One store for all tests of a file: opening one costs more than most tests. */
+function sharedStore(): Promise<Store> {
+  shared ??= openTemporaryStore();
+  return shared;
+}
+
+async function openTemporaryStore(): Promise<Store> {
+  const root = mkdtempSync(join(tmpdir(), 'zlayer-engine-'));
+  process.once('exit', () => rmSync(root, { recursive: true, force: true }));
+  return openStore({ root });
+}
+
 export async function createTestEngine(options: Partial<EngineEnv> = {}): Promise<TestEngine> {
-  const directory = mkdtempSync(join(tmpdir(), 'zlayer-engine-'));
-  const store = await openStore({ root: join(directory, 'store') });
+  const store = await sharedStore();
   const lease = await store.openLease();
+  const directory = await store.makeTempDir('test-');
   const events: BuildEvent[] = [];
   const context: RunContext = { signal: new AbortController().signal, emit: (event) => void events.push(event) };
   const layers = createLayerAccess({

@@ -57,6 +57,7 @@ async function collectItems(work: CopyWork, op: CopyOp): Promise<readonly CopyIt
       continue;
     }
     const selections = selectSources(await work.trees.open(source.input), source, op);
+    if (selections.length === 0 && !source.optional) warnNoMatch(work.context, source.path);
     for (const selection of selections) items.push(await toItem(work, { source, selection }, op));
   }
   return items;
@@ -77,6 +78,11 @@ async function toItem(work: CopyWork, { source, selection }: Selected, op: CopyO
   work.closers.push(opened.close);
   if (op.chmod !== undefined) warnUnusedMode(work.context, selection);
   return { kind: 'archive', archive: opened.archive };
+}
+
+function warnNoMatch(context: RunContext, path: string): void {
+  const message = `Nothing matches "${path}": nothing is copied for it.`;
+  context.emit({ kind: 'warning', time: Date.now(), code: 'CopyMatchesNothing', message });
 }
 
 /** As BuildKit does it; but there it is silent. */

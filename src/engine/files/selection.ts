@@ -49,7 +49,8 @@ type InputSource = Extract<CopySource, { kind: 'input' }>;
 
 /**
  * Finds what one source of a COPY or ADD stands for, in the order of names. A wildcard stops at `/` and does not follow
- * symlinks in the part with wildcards, but the found path itself is followed. With `parents`, the part before `/./` (else
+ * symlinks in the part with wildcards, but the found path itself is followed; one that matches nothing is no error (BuildKit's
+ * behaviour). With `parents`, the part before `/./` (else
  * the root) is selected, and the rest filters what is taken below it.
  *
  * @throws BuildError `SOURCE_NOT_FOUND` with the nearest names and the ignore rule, `DOCKERFILE_INVALID` for a bad pattern.
@@ -62,8 +63,8 @@ export function selectSources(
   const exclude = op.exclude.length === 0 ? undefined : compilePatternList(op.exclude);
   if (op.parents) return selectWithParents(source, from, exclude);
   const found = expandPath(source.tree, from.path);
-  if (found.length === 0 && !from.optional) throw notFound(source, from.path);
   const isPattern = hasWildcard(from.path);
+  if (found.length === 0 && !from.optional && !isPattern) throw notFound(source, from.path);
   return found
     .map((path) => toSelection(source.tree, path, exclude))
     .filter((selection) => !(isPattern && isExcludedFile(selection, exclude)));
@@ -86,7 +87,7 @@ function selectWithParents(
   const isLiteral = !hasWildcard(root) && !hasWildcard(pattern);
   const isMissing =
     selections.length === 0 || (isLiteral && selections.every((selection) => !hasLiteral(selection, pattern)));
-  if (isMissing && !from.optional && (isLiteral || roots.length === 0)) throw notFound(source, from.path);
+  if (isMissing && !from.optional && isLiteral) throw notFound(source, from.path);
   return selections;
 }
 

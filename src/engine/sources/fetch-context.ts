@@ -2,11 +2,18 @@ import { createReadStream } from 'node:fs';
 import { copyFile, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMPRESSION_MAGIC_BYTES, decompress, detectCompression } from '../../archive/index.ts';
-import { BuildError, createDigester, digestHex, parseGitUrl, type RunContext, throwIfCancelled } from '../../core/index.ts';
+import {
+  BuildError,
+  createDigester,
+  digestHex,
+  parseGitUrl,
+  type RunContext,
+  throwIfCancelled,
+} from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import { isTar } from '../files/archive-file.ts';
-import { fetchDownload } from './fetch-http.ts';
 import { fetchCheckout, type GitCredentials } from './fetch-git.ts';
+import { fetchDownload } from './fetch-http.ts';
 import { redactUrl } from './redact-url.ts';
 import { unpackTree } from './unpack-tree.ts';
 
@@ -30,7 +37,8 @@ const NO_CREDENTIALS: GitCredentials = { secrets: () => Promise.resolve(undefine
  * @throws BuildError `CONTEXT_INVALID` for a stream that is no tar, `ARCHIVE_*`, and as `fetchGit` and `fetchHttp` do.
  */
 export async function fetchContext(deps: FetchContextDeps, input: RemoteContext, context: RunContext): Promise<string> {
-  if (input.kind === 'tar') return withSpooled(deps.store, input.stream, (file) => unpackContext(deps.store, file), context);
+  if (input.kind === 'tar')
+    return withSpooled(deps.store, input.stream, (file) => unpackContext(deps.store, file), context);
   const git = parseGitUrl(input.url);
   if (git !== undefined) {
     const request = { ...git, keepGitDir: git.keepGitDir ?? false, submodules: git.submodules ?? true };
@@ -108,5 +116,8 @@ async function openUncompressed(path: string): Promise<AsyncIterable<Uint8Array>
   const start = Buffer.alloc(COMPRESSION_MAGIC_BYTES);
   const { bytesRead } = await handle.read(start, 0, start.length, 0);
   await handle.close();
-  return decompress(createReadStream(path, { highWaterMark: 1 << 20 }), detectCompression(start.subarray(0, bytesRead)));
+  return decompress(
+    createReadStream(path, { highWaterMark: 1 << 20 }),
+    detectCompression(start.subarray(0, bytesRead)),
+  );
 }

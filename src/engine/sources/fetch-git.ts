@@ -1,6 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BuildError, cleanPath, digestHex, digestOfFields, bytePathOf, type RunContext, textOfPath } from '../../core/index.ts';
+import {
+  BuildError,
+  bytePathOf,
+  cleanPath,
+  digestHex,
+  digestOfFields,
+  type RunContext,
+  textOfPath,
+} from '../../core/index.ts';
 import type { GitOp } from '../../graph/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { EngineEnv, SecretProvider, TreeResult } from '../types.ts';
@@ -97,7 +105,9 @@ function subdirectoryOf(root: string, request: GitRequest): string {
   const tree = openHostTree(root);
   if (tree.stat(subdir)?.type !== 'directory') {
     const text = textOfPath(subdir);
-    throw new BuildError('SOURCE_NOT_FOUND', `${redactUrl(request.url)} has no directory "${text}".`, { facts: { path: text } });
+    throw new BuildError('SOURCE_NOT_FOUND', `${redactUrl(request.url)} has no directory "${text}".`, {
+      facts: { path: text },
+    });
   }
   return join(root, textOfPath(subdir));
 }
@@ -121,7 +131,11 @@ function basicOf(token: string): string {
 
 function mismatch(request: GitRequest, ref: RemoteRef): BuildError {
   const name = request.ref ?? 'HEAD';
-  return new BuildError('CHECKSUM_MISMATCH', `${redactUrl(request.url)} has ${ref.commit} at ${name}, not ${request.checksum}.`, {
-    hint: 'The branch or tag has moved, or the checksum is of another commit.',
-  });
+  return new BuildError(
+    'CHECKSUM_MISMATCH',
+    `${redactUrl(request.url)} has ${ref.commit} at ${name}, not ${request.checksum}.`,
+    {
+      hint: 'The branch or tag has moved, or the checksum is of another commit.',
+    },
+  );
 }

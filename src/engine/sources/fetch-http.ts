@@ -1,7 +1,15 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { treeFromEntries } from '../../archive/index.ts';
-import { BuildError, bytePathOf, type Digest, digestAlgorithm, digestHex, digestOf, type RunContext } from '../../core/index.ts';
+import {
+  BuildError,
+  bytePathOf,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  type RunContext,
+} from '../../core/index.ts';
 import type { HttpOp } from '../../graph/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { EngineEnv, TreeResult } from '../types.ts';
@@ -122,7 +130,11 @@ function timeOf(lastModified: string | undefined): number {
 function mismatch({ url, checksum }: HttpRequest, download: Download): BuildError {
   const isSha512 = checksum?.startsWith('sha512:') === true;
   const actual = isSha512 ? download.sha512 : download.digest;
-  return new BuildError('CHECKSUM_MISMATCH', `${redactUrl(url)} is not what --checksum says: it is ${actual}, not ${checksum}.`, {
-    hint: 'The file at the address has changed, or the checksum is of another file.',
-  });
+  return new BuildError(
+    'CHECKSUM_MISMATCH',
+    `${redactUrl(url)} is not what --checksum says: it is ${actual}, not ${checksum}.`,
+    {
+      hint: 'The file at the address has changed, or the checksum is of another file.',
+    },
+  );
 }

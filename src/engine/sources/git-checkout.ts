@@ -33,10 +33,16 @@ export async function checkOut(git: Git, request: CheckoutRequest, directory: st
 }
 
 /** The commit that the beginning of an id names, found by fetching every branch and tag. */
-export async function resolveShortCommit(git: Git, input: { readonly url: string; readonly short: string }, directory: string): Promise<RemoteRef> {
+export async function resolveShortCommit(
+  git: Git,
+  input: { readonly url: string; readonly short: string },
+  directory: string,
+): Promise<RemoteRef> {
   await initRepository(git, input.url, directory);
   await git.run(['fetch', '--quiet', '--force', 'origin', ...EVERYTHING], { cwd: directory });
-  return { commit: await git.run(['rev-parse', '--verify', '--end-of-options', `${input.short}^{commit}`], { cwd: directory }) };
+  return {
+    commit: await git.run(['rev-parse', '--verify', '--end-of-options', `${input.short}^{commit}`], { cwd: directory }),
+  };
 }
 
 async function initRepository(git: Git, url: string, directory: string): Promise<void> {

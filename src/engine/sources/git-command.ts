@@ -61,7 +61,9 @@ function environmentOf({ url, authorization, sshAgent }: GitAccess): NodeJS.Proc
     ['advice.detachedHead', 'false'],
     ['gc.auto', '0'],
     ['safe.directory', '*'],
-    ...(authorization === undefined ? [] : [[`http.${new URL(url).origin}/.extraHeader`, `Authorization: ${authorization}`] as const]),
+    ...(authorization === undefined
+      ? []
+      : [[`http.${new URL(url).origin}/.extraHeader`, `Authorization: ${authorization}`] as const]),
   ];
   const pairs = config.flatMap(([key, value], index) => [
     [`GIT_CONFIG_KEY_${index}`, key],
@@ -130,14 +132,23 @@ function collect(stream: NodeJS.ReadableStream): () => string {
 }
 
 function cannotStart(error: NodeJS.ErrnoException): BuildError {
-  if (error.code !== 'ENOENT') return new BuildError('GIT_FAILED', `git cannot be started: ${error.message}`, { cause: error });
+  if (error.code !== 'ENOENT')
+    return new BuildError('GIT_FAILED', `git cannot be started: ${error.message}`, { cause: error });
   return new BuildError('HOST_LACKS', 'A git repository cannot be fetched: the program git is not installed.', {
     cause: error,
     hint: 'Install git, such as with "apt-get install git".',
   });
 }
 
-function failed({ command, url, errors }: { readonly command: string; readonly url: string; readonly errors: string }): BuildError {
+function failed({
+  command,
+  url,
+  errors,
+}: {
+  readonly command: string;
+  readonly url: string;
+  readonly errors: string;
+}): BuildError {
   const lines = errors.trim().split('\n').filter(Boolean).slice(-MAX_MESSAGE_LINES);
   const text = lines.map((line) => line.replace(/\/\/[^@/\s]*@/g, '//')).join('\n');
   return new BuildError('GIT_FAILED', `git ${command} of ${redactUrl(url)} failed: ${text || 'it gave no reason'}`, {

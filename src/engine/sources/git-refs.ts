@@ -40,7 +40,11 @@ export async function resolveRemoteRef(git: Git, url: string, ref: string | unde
     if (commit !== undefined) return { commit, name };
   }
   if (ref !== undefined && SHORT_COMMIT.test(ref)) return undefined;
-  throw new BuildError('GIT_FAILED', `${redactUrl(url)} has no ${ref === undefined ? 'HEAD' : `branch or tag "${ref}"`}.`, {
-    hint: 'A ref is written behind #, such as #main, #v1.2 or #refs/pull/7/head; a subdirectory follows a colon, such as #main:src.',
-  });
+  throw new BuildError(
+    'GIT_FAILED',
+    `${redactUrl(url)} has no ${ref === undefined ? 'HEAD' : `branch or tag "${ref}"`}.`,
+    {
+      hint: 'A ref is written behind #, such as #main, #v1.2 or #refs/pull/7/head; a subdirectory follows a colon, such as #main:src.',
+    },
+  );
 }

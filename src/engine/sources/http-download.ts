@@ -86,7 +86,8 @@ async function attemptDownload(attempt: Attempt, context: RunContext): Promise<D
     if (statusCode >= 500 || statusCode === 429) return new Retry(error);
     throw error;
   } catch (error) {
-    if (context.signal.aborted || error instanceof BuildError) throw toBuildError(context.signal.aborted ? abortError(error) : error);
+    if (context.signal.aborted || error instanceof BuildError)
+      throw toBuildError(context.signal.aborted ? abortError(error) : error);
     return new Retry(unreachable(attempt.request.url, error));
   }
 }
@@ -98,7 +99,12 @@ async function follow({ request, send, dispatcher }: Attempt, context: RunContex
     const target = new URL(url);
     target.username = '';
     target.password = '';
-    const headers = { 'user-agent': 'zlayer-builder', 'accept-encoding': 'identity', ...authorizationOf(first, url), ...conditionsOf(request.validators) };
+    const headers = {
+      'user-agent': 'zlayer-builder',
+      'accept-encoding': 'identity',
+      ...authorizationOf(first, url),
+      ...conditionsOf(request.validators),
+    };
     const response = await send(target, { dispatcher, headers, signal: context.signal });
     const location = response.headers['location'];
     if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string') return response;
@@ -106,7 +112,10 @@ async function follow({ request, send, dispatcher }: Attempt, context: RunContex
     url = new URL(location, url);
     if (url.protocol !== 'http:' && url.protocol !== 'https:') break;
   }
-  throw new BuildError('DOWNLOAD_FAILED', `${redactUrl(request.url)} cannot be downloaded: it redirects too often, or away from http.`);
+  throw new BuildError(
+    'DOWNLOAD_FAILED',
+    `${redactUrl(request.url)} cannot be downloaded: it redirects too often, or away from http.`,
+  );
 }
 
 /** The user info of the URL, for its own origin. */
@@ -123,7 +132,11 @@ function conditionsOf({ etag, lastModified }: Validators): Record<string, string
   };
 }
 
-async function receive(request: DownloadRequest, response: Dispatcher.ResponseData, context: RunContext): Promise<DownloadResult> {
+async function receive(
+  request: DownloadRequest,
+  response: Dispatcher.ResponseData,
+  context: RunContext,
+): Promise<DownloadResult> {
   const sha256 = createDigester('sha256');
   const sha512 = request.alsoSha512 ? createDigester('sha512') : undefined;
   const length = Number(response.headers['content-length'] ?? Number.NaN);
@@ -167,7 +180,17 @@ function createProgress(
   const show = (done: boolean): void => {
     shown = currentBytes;
     const name = redactUrl(request.url);
-    emit({ kind: 'transfer', time: Date.now(), id: `download ${vertex}`, direction: 'download', name, vertex, currentBytes, ...total, done });
+    emit({
+      kind: 'transfer',
+      time: Date.now(),
+      id: `download ${vertex}`,
+      direction: 'download',
+      name,
+      vertex,
+      currentBytes,
+      ...total,
+      done,
+    });
   };
   return {
     add: (bytes) => {

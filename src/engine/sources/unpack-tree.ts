@@ -1,4 +1,17 @@
-import { chmodSync, closeSync, constants, fchmodSync, linkSync, lutimesSync, mkdirSync, openSync, rmSync, symlinkSync, utimesSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 import { type Entry, readTar, type TarEntry } from '../../archive/index.ts';
 import { BuildError, type BytePath, bytesOfPath, parentOf, textOfPath } from '../../core/index.ts';
 
@@ -66,7 +79,10 @@ function ensureDirectory(unpacking: Unpacking, path: BytePath, wantedBy: Entry):
   const type = path === '' ? 'directory' : made.get(path)?.type;
   if (type === 'directory') return;
   if (type !== undefined) {
-    throw new BuildError('ARCHIVE_UNSAFE', `"${textOfPath(wantedBy.path)}" cannot be unpacked: it lies below a ${type}.`);
+    throw new BuildError(
+      'ARCHIVE_UNSAFE',
+      `"${textOfPath(wantedBy.path)}" cannot be unpacked: it lies below a ${type}.`,
+    );
   }
   ensureDirectory(unpacking, parentOf(path), wantedBy);
   mkdirSync(hostPath(unpacking, path), { mode: 0o700 });
