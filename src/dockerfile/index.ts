@@ -8,6 +8,7 @@ export {
   expandWord,
   expandWords,
 } from './expand.ts';
+export { formatDockerfile, instructionsOf } from './format.ts';
 export { type IgnoreRule, parseIgnoreFile, toIgnoreRules } from './ignore/ignore-file.ts';
 export { createIgnoreMatcher, type IgnoreDecision, type IgnoreMatcher } from './ignore/ignore-matcher.ts';
 export { matchPathPattern, type PathPattern, type PathPatternOptions, parsePathPattern } from './ignore/match-path.ts';
@@ -19,5 +20,6 @@ export { type Device, parseDevice } from './parse-device.ts';
 export { parseDuration } from './parse-duration.ts';
 export { type ParseMountOptions, parseMount } from './parse-mount.ts';
 export { type PortSpec, parsePortSpec, parsePorts } from './parse-ports.ts';
+export { parseSignal } from './parse-signal.ts';
 export { parseSize } from './parse-size.ts';
 export * from './types.ts';

@@ -107,7 +107,8 @@ function parseClass(points: readonly string[], start: number, context: ClassCont
       high = classChar(points, at + 1, context);
       at = high.end;
     }
-    if (high.code < low.code) throw badPattern(context.pattern, 'a class has a range that runs backwards', context.code);
+    if (high.code < low.code)
+      throw badPattern(context.pattern, 'a class has a range that runs backwards', context.code);
     ranges.push([low.code, high.code]);
   }
   return { token: { kind: 'class', negated, ranges }, end: at + 1 };
