@@ -8,7 +8,9 @@ export {
 export { COMPRESSION_MAGIC_BYTES, type CompressionKind, detectCompression } from './compression.ts';
 export { readContent } from './content.ts';
 export { decompress } from './decompress.ts';
+export type { ExtractOptions, ExtractResult } from './directory-writer.ts';
 export * from './entry.ts';
+export { extractTar, extractTree } from './extract.ts';
 export { type IndexLayerOptions, indexLayer } from './index-layer.ts';
 export { createLayerView, type IndexedLayer, openArchiveTree } from './layer-view.ts';
 export { treeFromEntries } from './memory-tree.ts';

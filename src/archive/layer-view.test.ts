@@ -265,7 +265,8 @@ function applied(layers: readonly LayerItem[][]): FileTree {
       const parents = item.entry.path.split('/').slice(0, -1);
       parents.forEach((_, i) => {
         const parent = parents.slice(0, i + 1).join('/');
-        if (state.get(parent)?.entry.type !== 'directory') state.set(parent, dir(parent) as LayerItem & { entry: Entry });
+        if (state.get(parent)?.entry.type !== 'directory')
+          state.set(parent, dir(parent) as LayerItem & { entry: Entry });
       });
       if (item.entry.type !== 'directory') removeBelow(item.entry.path);
       state.set(item.entry.path, item);
