@@ -20,7 +20,7 @@ export interface DockerLoad {
  *
  * @throws BuildError `UNSUPPORTED` where there is no docker command.
  */
-export async function prepareDockerLoad({ env }: CommandContext, request: BuildRequest): Promise<DockerLoad> {
+export function prepareDockerLoad({ env }: CommandContext, request: BuildRequest): DockerLoad {
   const docker = findProgram('docker', env.PATH ?? '');
   if (docker === undefined) {
     throw new BuildError('UNSUPPORTED', '--load needs Docker, and there is no docker command here.', {

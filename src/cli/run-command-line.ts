@@ -2,9 +2,12 @@ import { type BuildError, exitCodeOf, toBuildError } from '../core/index.ts';
 import type { Command, CommandContext, TextOutput } from './command.ts';
 import { COMMANDS } from './command-table.ts';
 import { COMPLETE_VERB } from './completion/complete-verb.ts';
+import { printCompletion } from './completion/print-completion.ts';
+import { formatCommandHelp, formatOverview } from './help.ts';
 import { nearestName } from './options/nearest-name.ts';
 import { parseOptions } from './options/parse-options.ts';
 import { usage } from './options/values.ts';
+import { formatError } from './report/format-error.ts';
 import { type Style, styleFor } from './terminal/style.ts';
 
 const MAX_TEXT_COLUMNS = 100;
@@ -23,20 +26,19 @@ export async function runCommandLine(context: CommandContext, args: readonly str
 async function dispatch(context: CommandContext, args: readonly string[]): Promise<number> {
   const [verb, ...rest] = args;
   if (verb === undefined) {
-    await printOverview(context, context.stderr);
+    printOverview(context, context.stderr);
     return exitCodeOf('usage');
   }
   if (verb === 'help' || verb === '--help' || verb === '-h') return runHelp(context, rest);
   if (verb === COMPLETE_VERB) {
-    await (await import('./completion/print-completion.ts')).printCompletion(context, rest);
+    await printCompletion(context, COMMANDS, rest);
     return 0;
   }
-  const entry = COMMANDS.find(({ name }) => name === verb);
-  if (entry === undefined) throw unknownCommand(verb);
-  const command = await entry.load();
+  const command = COMMANDS.find(({ name }) => name === verb);
+  if (command === undefined) throw unknownCommand(verb);
   const input = parseOptions(command.options, rest);
   if (input.wantsHelp) {
-    await printHelp(context, command);
+    printHelp(context, command);
     return 0;
   }
   checkPositionals(command, input.positionals);
@@ -69,24 +71,22 @@ function unknownCommand(verb: string): BuildError {
   );
 }
 
-async function runHelp(context: CommandContext, [verb]: readonly string[]): Promise<number> {
+function runHelp(context: CommandContext, [verb]: readonly string[]): number {
   if (verb === undefined || verb.startsWith('-')) {
-    await printOverview(context, context.stdout);
+    printOverview(context, context.stdout);
     return 0;
   }
-  const entry = COMMANDS.find(({ name }) => name === verb);
-  if (entry === undefined) throw unknownCommand(verb);
-  await printHelp(context, await entry.load());
+  const command = COMMANDS.find(({ name }) => name === verb);
+  if (command === undefined) throw unknownCommand(verb);
+  printHelp(context, command);
   return 0;
 }
 
-async function printHelp(context: CommandContext, command: Command): Promise<void> {
-  const { formatCommandHelp } = await import('./help.ts');
+function printHelp(context: CommandContext, command: Command): void {
   context.stdout.write(formatCommandHelp(command, layoutOf(context, context.stdout)));
 }
 
-async function printOverview(context: CommandContext, output: TextOutput): Promise<void> {
-  const { formatOverview } = await import('./help.ts');
+function printOverview(context: CommandContext, output: TextOutput): void {
   output.write(formatOverview(COMMANDS, layoutOf(context, output)));
 }
 
@@ -95,9 +95,8 @@ function layoutOf(context: CommandContext, output: TextOutput): { readonly colum
   return { columns, style: styleFor(output, context.env) };
 }
 
-async function reportError(context: CommandContext, thrown: unknown, command: string | undefined): Promise<number> {
+function reportError(context: CommandContext, thrown: unknown, command: string | undefined): number {
   const error = toBuildError(thrown);
-  const { formatError } = await import('./report/format-error.ts');
   context.stderr.write(
     formatError(error, {
       columns: context.stderr.columns() ?? Number.POSITIVE_INFINITY,

@@ -1,8 +1,13 @@
 import type { BuildRequest, BuildResult } from '../../backends/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
+import { prepareDockerLoad } from '../docker-load.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { usage } from '../options/values.ts';
 import { openProgress } from '../progress/choose-progress.ts';
+import { toBuildMetadata } from '../report/build-metadata.ts';
+import { formatPlan } from '../report/format-plan.ts';
+import { formatResult } from '../report/format-result.ts';
+import { writeResultFile } from '../report/write-result-file.ts';
 import { createBuildRequest } from '../request/create-request.ts';
 import { styleFor } from '../terminal/style.ts';
 import { BUILD_OPTIONS, type BuildOptions } from './build-options.ts';
@@ -65,15 +70,12 @@ function checkCombinations(values: Values, { stdout }: CommandContext): void {
 }
 
 async function runPlan(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
-  const progress = await openProgress(context, values.quiet ? 'quiet' : (values.progress ?? 'quiet'));
+  const progress = openProgress(context, values.quiet ? 'quiet' : (values.progress ?? 'quiet'));
   try {
     const plan = await context.services.plan(request, { signal: context.signal, onEvent: progress.onEvent });
     progress.close();
     if (values.format === 'json') context.stdout.write(`${JSON.stringify(plan, null, 2)}\n`);
-    else
-      context.stdout.write(
-        (await import('../report/format-plan.ts')).formatPlan(plan, styleFor(context.stdout, context.env)),
-      );
+    else context.stdout.write(formatPlan(plan, styleFor(context.stdout, context.env)));
   } finally {
     progress.close();
   }
@@ -81,20 +83,18 @@ async function runPlan(context: CommandContext, values: Values, request: BuildRe
 }
 
 async function runBuild(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
-  const loader = values.load
-    ? await (await import('../docker-load.ts')).prepareDockerLoad(context, request)
-    : undefined;
+  const loader = values.load ? prepareDockerLoad(context, request) : undefined;
   const mode = values.quiet ? 'quiet' : values.progress;
-  const progress = await openProgress(context, mode);
+  const progress = openProgress(context, mode);
   try {
     const result = await context.services.build(loader?.request ?? request, {
       signal: context.signal,
       onEvent: progress.onEvent,
     });
     progress.close();
-    await writeFiles(context, values, { request, result });
+    writeFiles(context, values, { request, result });
     await loader?.load(context);
-    await printResult(context, { ...values, progress: mode }, result);
+    printResult(context, { ...values, progress: mode }, result);
   } finally {
     progress.close();
     loader?.remove();
@@ -102,28 +102,24 @@ async function runBuild(context: CommandContext, values: Values, request: BuildR
   return undefined;
 }
 
-async function writeFiles(
+function writeFiles(
   { cwd }: CommandContext,
   values: Values,
   { request, result }: { readonly request: BuildRequest; readonly result: BuildResult },
-): Promise<void> {
-  if (values.iidfile === undefined && values['metadata-file'] === undefined) return;
-  const { writeResultFile } = await import('../report/write-result-file.ts');
+): void {
   if (values.iidfile !== undefined) writeResultFile(values.iidfile, result.configDigest, { cwd, option: '--iidfile' });
   if (values['metadata-file'] === undefined) return;
-  const { toBuildMetadata } = await import('../report/build-metadata.ts');
   const text = `${JSON.stringify(toBuildMetadata(result, request.annotations), null, 2)}\n`;
   writeResultFile(values['metadata-file'], text, { cwd, option: '--metadata-file' });
 }
 
-async function printResult(
+function printResult(
   context: CommandContext,
   values: Pick<Values, 'quiet' | 'format' | 'progress'>,
   result: BuildResult,
-): Promise<void> {
+): void {
   if (values.format === 'json') context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else if (values.quiet) context.stdout.write(`${result.configDigest}\n`);
   if (values.format === 'json' || values.progress === 'quiet' || values.progress === 'rawjson') return;
-  const { formatResult } = await import('../report/format-result.ts');
   context.stderr.write(formatResult(result, styleFor(context.stderr, context.env)));
 }

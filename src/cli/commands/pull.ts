@@ -35,7 +35,7 @@ export const pullCommand = defineCommand({
   run: async (context, { values, positionals }) => {
     const reference = parseReference(positionals[0]!);
     const platform = values.platform === undefined ? undefined : choosePlatform(values.platform).platform;
-    const progress = await openProgress(context, values.quiet ? 'quiet' : values.progress);
+    const progress = openProgress(context, values.quiet ? 'quiet' : values.progress);
     try {
       const pulled = await context.services.pull(
         { reference, platform, dataDir: values['data-dir'] },

@@ -28,7 +28,7 @@ export const pushCommand = defineCommand({
   examples: [{ text: 'Push what was built', line: 'zlayer push registry.example.com/team/app:1.0' }],
   run: async (context, { values, positionals }) => {
     const reference = parseReference(positionals[0]!);
-    const progress = await openProgress(context, values.quiet ? 'quiet' : values.progress);
+    const progress = openProgress(context, values.quiet ? 'quiet' : values.progress);
     try {
       const pushed = await context.services.push(
         { reference, dataDir: values['data-dir'] },

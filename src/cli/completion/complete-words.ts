@@ -10,8 +10,7 @@ export interface Completion {
 
 /** What completion asks about the world. None of it may fail. */
 export interface CompletionSources {
-  readonly commands: ReadonlyArray<{ readonly name: string; readonly summary: string }>;
-  readonly load: (name: string) => Promise<Command | undefined>;
+  readonly commands: readonly Command[];
   readonly imageNames: () => Promise<readonly string[]>;
   /** Stages of the Dockerfile that the words name. */
   readonly stageNames: (file: string | undefined) => readonly string[];
@@ -25,7 +24,7 @@ export async function completeWords(words: readonly string[], sources: Completio
   const [verb] = words;
   if (words.length <= 1 || (verb === 'help' && words.length === 2))
     return completeVerb(current, sources, words.length <= 1);
-  const command = await sources.load(verb!);
+  const command = sources.commands.find(({ name }) => name === verb);
   if (command === undefined) return NOTHING;
   const before = words.slice(1, -1);
   if (before.includes('--')) return completeHint(command.positionals.complete, { current, words, sources });

@@ -1,15 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { CommandContext } from '../command.ts';
-import { COMMANDS } from '../command-table.ts';
+import type { Command, CommandContext } from '../command.ts';
 import { familiarName } from '../report/format-result.ts';
 import { completeWords } from './complete-words.ts';
 
 /** `zlayer __complete WORDS`: what the completion scripts call. Never fails: there is nobody to tell. */
-export async function printCompletion(context: CommandContext, words: readonly string[]): Promise<void> {
+export async function printCompletion(
+  context: CommandContext,
+  commands: readonly Command[],
+  words: readonly string[],
+): Promise<void> {
   const { candidates, files } = await completeWords(words, {
-    commands: COMMANDS,
-    load: async (name) => COMMANDS.find((entry) => entry.name === name)?.load(),
+    commands,
     imageNames: () => imageNames(context),
     stageNames: (file) => stageNames(resolve(context.cwd, file ?? 'Dockerfile')),
   });

@@ -1,8 +1,11 @@
 import type { CommandContext } from '../command.ts';
 import { usage } from '../options/values.ts';
 import { styleFor } from '../terminal/style.ts';
+import { createPlainProgress } from './plain.ts';
 import type { Progress } from './progress.ts';
 import { createQuietProgress } from './quiet.ts';
+import { createRawJsonProgress } from './rawjson.ts';
+import { createTtyProgress } from './tty.ts';
 
 const MODES = ['auto', 'tty', 'plain', 'rawjson', 'quiet'];
 
@@ -11,7 +14,7 @@ const MODES = ['auto', 'tty', 'plain', 'rawjson', 'quiet'];
  *
  * @throws BuildError `USAGE` for `tty` where there is no terminal.
  */
-export async function openProgress(context: CommandContext, wanted: string | undefined): Promise<Progress> {
+export function openProgress(context: CommandContext, wanted: string | undefined): Progress {
   const mode = modeOf(context, wanted);
   const { stderr } = context;
   const style = styleFor(stderr, context.env);
@@ -19,11 +22,11 @@ export async function openProgress(context: CommandContext, wanted: string | und
     case 'quiet':
       return createQuietProgress();
     case 'rawjson':
-      return (await import('./rawjson.ts')).createRawJsonProgress(stderr);
+      return createRawJsonProgress(stderr);
     case 'plain':
-      return (await import('./plain.ts')).createPlainProgress(stderr, style);
+      return createPlainProgress(stderr, style);
     default:
-      return (await import('./tty.ts')).createTtyProgress({
+      return createTtyProgress({
         output: stderr,
         style,
         env: context.env,
