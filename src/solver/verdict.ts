@@ -18,9 +18,14 @@ export async function explainMiss<R>(
   return { kind: 'run', reason: `changed: ${nameChanges(changes)}`, changes };
 }
 
+/** A changed file says more than the digest of the directory that holds it, which changed with it. */
 function nameChanges(changes: readonly CacheChange[]): string {
-  const names = changes.slice(0, NAMED).map((change) => change.input);
-  const rest = changes.length - names.length;
+  const inputs = changes.map((change) => change.input);
+  const telling = inputs.some((input) => input.startsWith('file '))
+    ? inputs.filter((input) => !input.startsWith('content '))
+    : inputs;
+  const names = telling.slice(0, NAMED);
+  const rest = telling.length - names.length;
   return rest > 0 ? `${names.join(', ')} and ${rest} more` : names.join(', ');
 }
 
