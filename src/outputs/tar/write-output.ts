@@ -46,8 +46,13 @@ export function writeTarOutput(
   return writeDestination(output.destination, encodeRootfs(deps, output, context), context);
 }
 
+/** Files up to this size are read whole: opening the layer anew for each costs more than their bytes. */
+const SMALL_BYTES = 1 << 20;
+
 function* toMembers(entries: Iterable<LayerEntry>): Generator<ArchiveMember> {
-  for (const { entry, content } of entries) {
-    yield content === undefined ? { entry } : { entry, content: readContent(content, entry.sizeBytes) };
+  for (const item of entries) {
+    const { entry, content } = item;
+    if (content === undefined || entry.sizeBytes <= SMALL_BYTES) yield { small: item };
+    else yield { entry, content: readContent(content, entry.sizeBytes) };
   }
 }
