@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { throwIfCancelled } from '../core/index.ts';
 
 /** Lets a bounded number of holders in at once, in the order in which they came. */
@@ -32,6 +33,8 @@ export function createConcurrencyLimit(places: number): ConcurrencyLimit {
         free -= 1;
         return ticket();
       }
+      // All who wait listen to one signal, and stop to when they are let in: no leak.
+      setMaxListeners(0, signal);
       const admitted = await new Promise<boolean>((resolve) => {
         const admit = (): void => {
           signal.removeEventListener('abort', giveUp);

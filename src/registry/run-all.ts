@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { linkedAbort, type RunContext } from '../core/index.ts';
 
 /**
@@ -9,6 +10,8 @@ export async function runAll(
   context: RunContext,
 ): Promise<void> {
   const { controller, unlink } = linkedAbort(context.signal);
+  // Every task listens: no leak, however many there are.
+  setMaxListeners(0, controller.signal);
   let failure: { readonly error: unknown } | undefined;
   const run = async (task: (context: RunContext) => Promise<unknown>): Promise<void> => {
     try {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,11 +10,14 @@ import { digestOf, type Platform, parseReference } from '../../src/core/index.ts
 import { type Descriptor, type Manifest, MEDIA_TYPES } from '../../src/oci/index.ts';
 import {
   type CredentialProvider,
+  createDockerCredentials,
   createRegistryClient,
   pullImage,
   pushImage,
   type RegistryClient,
+  saveCredentials,
 } from '../../src/registry/index.ts';
+import { startCuttingProxy } from './cutting-proxy.ts';
 import { type DockerRegistry, missingPrograms, startDockerRegistry } from './docker-registry.ts';
 import { createMemoryBlobs, createTestContext, type MemoryBlobs } from './memory-sink.ts';
 
@@ -27,14 +30,18 @@ const ANONYMOUS: CredentialProvider = {
 /** An image of random layers in a memory store. */
 function createImage(
   blobs: MemoryBlobs,
-  options: { readonly docker?: boolean; readonly layerSizes?: readonly number[] } = {},
+  options: { readonly docker?: boolean; readonly plain?: boolean; readonly layerSizes?: readonly number[] } = {},
 ): Descriptor {
   const types = options.docker
     ? { manifest: MEDIA_TYPES.dockerManifest, config: MEDIA_TYPES.dockerConfig, layer: MEDIA_TYPES.dockerLayerGzip }
-    : { manifest: MEDIA_TYPES.ociManifest, config: MEDIA_TYPES.ociConfig, layer: MEDIA_TYPES.ociLayerGzip };
+    : {
+        manifest: MEDIA_TYPES.ociManifest,
+        config: MEDIA_TYPES.ociConfig,
+        layer: options.plain ? MEDIA_TYPES.ociLayer : MEDIA_TYPES.ociLayerGzip,
+      };
   const tars = (options.layerSizes ?? [1000, 300_000]).map((size) => Buffer.concat([tarOf(randomBytes(size))]));
   const layers = tars.map((tar) => {
-    const blob = blobs.put(gzipSync(tar));
+    const blob = blobs.put(options.plain ? tar : gzipSync(tar));
     return { mediaType: types.layer, digest: blob.digest, size: blob.sizeBytes };
   });
   const diffIds = tars.map((tar) => digestOf(tar));
@@ -49,6 +56,18 @@ function createImage(
   };
   const blob = blobs.put(JSON.stringify(manifest));
   return { mediaType: types.manifest, digest: blob.digest, size: blob.sizeBytes };
+}
+
+/** The directory that skopeo calls `dir:`. */
+async function writeDirectory(directory: string, blobs: MemoryBlobs, manifest: Descriptor): Promise<void> {
+  await mkdir(directory);
+  await writeFile(join(directory, 'version'), 'Directory Transport Version: 1.1\n');
+  for (const [digest, bytes] of blobs.blobs) {
+    await writeFile(
+      join(directory, digest === manifest.digest ? 'manifest.json' : digest.slice('sha256:'.length)),
+      bytes,
+    );
+  }
 }
 
 /** A tar with the one file `data`. */
@@ -90,22 +109,179 @@ describe.skipIf(missing.length > 0)('registry client against docker-registry', (
   });
 
   const reference = (name: string) => parseReference(`${registry.host}/${name}`);
-  const _skopeo = (...args: readonly string[]) => run('skopeo', ['--insecure-policy', ...args]);
+  const skopeo = (...args: readonly string[]) => run('skopeo', ['--insecure-policy', ...args]);
+  const pull = async (name: string, platform = AMD64) => {
+    const sink = createMemoryBlobs();
+    return { sink, ...(await pullImage(client, { reference: reference(name), platform, sink }, createTestContext())) };
+  };
+  const pushOwn = async (name: string, options: Parameters<typeof createImage>[1] = {}) => {
+    const source = createMemoryBlobs();
+    const manifest = createImage(source, options);
+    const pushed = await pushImage(client, { source, manifest, reference: reference(name) }, createTestContext());
+    return { source, manifest, pushed };
+  };
 
   for (const docker of [false, true]) {
+    const name = `own/${docker ? 'docker' : 'oci'}:1`;
+
     it(`pushes an image of ${docker ? 'Docker' : 'OCI'} types and pulls the same bytes`, async () => {
-      const source = createMemoryBlobs();
-      const manifest = createImage(source, { docker });
-      const target = reference(`own/${docker ? 'docker' : 'oci'}:1`);
-      const context = createTestContext();
-      const pushed = await pushImage(client, { source, manifest, reference: target }, context);
+      const { source, manifest, pushed } = await pushOwn(name, { docker });
       expect(pushed).toMatchObject({ existed: 0, mounted: 0, uploaded: 3 });
-      const sink = createMemoryBlobs();
-      const pulled = await pullImage(client, { reference: target, platform: AMD64, sink }, createTestContext());
+      const pulled = await pull(name);
       expect(pulled.root).toEqual(manifest);
-      expect([...sink.blobs.keys()].sort()).toEqual([...source.blobs.keys()].sort());
-      const again = await pushImage(client, { source, manifest, reference: target }, createTestContext());
+      expect([...pulled.sink.blobs.keys()].sort()).toEqual([...source.blobs.keys()].sort());
+      const again = await pushImage(client, { source, manifest, reference: reference(name) }, createTestContext());
       expect(again).toMatchObject({ existed: 3, mounted: 0, uploaded: 0 });
     });
+
+    it(`pushes an image of ${docker ? 'Docker' : 'OCI'} types that skopeo copies`, async () => {
+      const { manifest } = await pushOwn(name, { docker });
+      const target = join(work, `copy-${docker}`);
+      await skopeo(
+        'copy',
+        '--preserve-digests',
+        '--src-tls-verify=false',
+        `docker://${registry.host}/${name}`,
+        `dir:${target}`,
+      );
+      expect(digestOf(await readFile(join(target, 'manifest.json')))).toBe(manifest.digest);
+    });
   }
+
+  it('mounts layers from another repository', async () => {
+    const { source, manifest } = await pushOwn('mount/from:1');
+    const mountFrom = () => [`${registry.host}/mount/from:1`];
+    const target = reference('mount/to:1');
+    expect(
+      await pushImage(client, { source, manifest, reference: target, mountFrom }, createTestContext()),
+    ).toMatchObject({ mounted: 3, uploaded: 0 });
+    expect((await pull('mount/to:1')).root.digest).toBe(manifest.digest);
+  });
+
+  it('pushes and pulls many layers at once, and large ones', async () => {
+    const layerSizes = [5_000_000, ...Array.from({ length: 20 }, (_, index) => index * 1000)];
+    const { source } = await pushOwn('own/many:1', { layerSizes });
+    const pulled = await pull('own/many:1');
+    expect(pulled.sink.blobs.size).toBe(source.blobs.size);
+  });
+
+  for (const [format, compression] of [
+    ['oci', 'gzip'],
+    ['oci', 'zstd'],
+    ['v2s2', 'gzip'],
+  ] as const) {
+    it(`pulls what skopeo pushed as ${format} with ${compression}`, async () => {
+      const name = `skopeo/${format}-${compression}:1`;
+      // skopeo compresses only what is not compressed, and what no registry is known to hold.
+      const directory = join(work, `plain-${format}-${compression}`);
+      const source = createMemoryBlobs();
+      await writeDirectory(directory, source, createImage(source, { plain: true }));
+      const compress = ['--dest-compress', '--dest-compress-format', compression];
+      const target = `docker://${registry.host}/${name}`;
+      await skopeo('copy', '--dest-tls-verify=false', '--format', format, ...compress, `dir:${directory}`, target);
+      const pulled = await pull(name);
+      const types = pulled.layers.map(({ mediaType }) => mediaType);
+      const expected =
+        format === 'v2s2'
+          ? MEDIA_TYPES.dockerLayerGzip
+          : compression === 'zstd'
+            ? MEDIA_TYPES.ociLayerZstd
+            : MEDIA_TYPES.ociLayerGzip;
+      expect(new Set(types)).toEqual(new Set([expected]));
+      expect(pulled.sink.blobs.size).toBe(4);
+    });
+  }
+
+  for (const format of ['oci', 'v2s2'] as const) {
+    it(`pulls each platform of a list that buildah pushed as ${format}`, async () => {
+      const list = `zlayer-test-${process.pid}-${format}`;
+      const storage = ['--root', join(work, 'storage'), '--runroot', join(work, 'run'), '--storage-driver', 'vfs'];
+      const buildah = (...args: readonly string[]) => run('buildah', [...storage, ...args]);
+      await buildah('manifest', 'create', list);
+      for (const architecture of ['amd64', 'arm64']) {
+        const { stdout } = await buildah('from', 'scratch');
+        const container = stdout.trim();
+        await buildah('config', '--arch', architecture, '--os', 'linux', '--label', `arch=${architecture}`, container);
+        const file = join(work, `${architecture}.txt`);
+        await writeFile(file, architecture);
+        await buildah('copy', container, file, '/arch');
+        await buildah('commit', '--format', format === 'oci' ? 'oci' : 'docker', '--manifest', list, container);
+      }
+      await buildah(
+        'manifest',
+        'push',
+        '--all',
+        '--tls-verify=false',
+        '--format',
+        format,
+        list,
+        `docker://${registry.host}/buildah/${format}:1`,
+      );
+      for (const architecture of ['amd64', 'arm64']) {
+        const pulled = await pull(`buildah/${format}:1`, { os: 'linux', architecture });
+        expect(pulled.root.mediaType).toBe(format === 'oci' ? MEDIA_TYPES.ociIndex : MEDIA_TYPES.dockerIndex);
+        const config = JSON.parse(pulled.sink.blobs.get(pulled.config.digest)!.toString());
+        expect(config).toMatchObject({ architecture, config: { Labels: { arch: architecture } } });
+      }
+      // What was pulled for one platform goes out again whole: the registry has the rest.
+      const pulled = await pull(`buildah/${format}:1`);
+      await pushImage(
+        client,
+        { source: pulled.sink, manifest: pulled.root, reference: reference(`buildah/${format}:copy`) },
+        createTestContext(),
+      );
+      expect((await pull(`buildah/${format}:copy`)).root.digest).toBe(pulled.root.digest);
+    });
+  }
+
+  it('lists tags, and deletes by digest', async () => {
+    const { manifest } = await pushOwn('own/tags:1');
+    await pushOwn('own/tags:2');
+    expect([...(await client.listTags(reference('own/tags'), createTestContext()))].sort()).toEqual(['1', '2']);
+    const byDigest = { registry: registry.host, repository: 'own/tags', digest: manifest.digest };
+    await client.deleteManifest(byDigest, createTestContext());
+    await expect(client.resolve(byDigest, createTestContext())).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+    expect(await client.listTags(reference('own/none'), createTestContext())).toEqual([]);
+  });
+
+  it('resumes an upload that a broken connection interrupted', async () => {
+    const proxy = await startCuttingProxy(registry.host, 2_000_000);
+    try {
+      const source = createMemoryBlobs();
+      const manifest = createImage(source, { layerSizes: [6_000_000] });
+      const target = parseReference(`${proxy.host}/own/cut:1`);
+      await pushImage(client, { source, manifest, reference: target }, createTestContext());
+      expect(proxy.cuts()).toBe(1);
+      expect((await pull('own/cut:1')).root.digest).toBe(manifest.digest);
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+describe.skipIf(missing.length > 0)('registry client against docker-registry with passwords', () => {
+  it('logs in with what the credential files hold', async () => {
+    // bcrypt of "secret", as `htpasswd -B` writes it.
+    const registry = await startDockerRegistry({
+      htpasswd: 'ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n',
+    });
+    const home = await mkdtemp(join(tmpdir(), 'zlayer-home-'));
+    const options = { env: {}, home };
+    const ping = async (): Promise<void> => {
+      const client = createRegistryClient({ credentials: createDockerCredentials(options) });
+      await client.ping(registry.host, createTestContext()).finally(() => client.close());
+    };
+    const save = (password: string) =>
+      saveCredentials(options, { registry: registry.host, credentials: { kind: 'basic', username: 'ann', password } });
+    try {
+      await expect(ping()).rejects.toMatchObject({ code: 'REGISTRY_UNAUTHORIZED' });
+      const { storedIn } = await save('wrong');
+      await expect(ping()).rejects.toMatchObject({ facts: { credentialSource: `"${registry.host}" in ${storedIn}` } });
+      await save('secret');
+      await expect(ping()).resolves.toBeUndefined();
+    } finally {
+      await registry.stop();
+      await rm(home, { recursive: true, force: true });
+    }
+  });
 });
