@@ -1,6 +1,5 @@
 import type { BuildRequest, BuildResult } from '../../backends/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { prepareDockerLoad } from '../docker-load.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { usage } from '../options/values.ts';
 import { openProgress } from '../progress/choose-progress.ts';
@@ -83,7 +82,7 @@ async function runPlan(context: CommandContext, values: Values, request: BuildRe
 }
 
 async function runBuild(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
-  const loader = values.load ? prepareDockerLoad(context, request) : undefined;
+  const loader = values.load ? (await import('../docker-load.ts')).prepareDockerLoad(context, request) : undefined;
   const mode = values.quiet ? 'quiet' : values.progress;
   const progress = openProgress(context, mode);
   try {

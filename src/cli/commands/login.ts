@@ -1,6 +1,5 @@
 import { type CommandContext, defineCommand } from '../command.ts';
 import { usage } from '../options/values.ts';
-import { askLine } from '../terminal/prompt.ts';
 
 const DOCKER_HUB = 'docker.io';
 
@@ -72,6 +71,7 @@ async function readCredentials(
       'Use -u NAME --password-stdin.',
     );
   }
+  const { askLine } = await import('../terminal/prompt.ts');
   const username = values.username ?? (await askLine(context, 'Username: ')).trim();
   const password = values.password ?? (await askLine(context, 'Password: ', { hidden: true }));
   return { username: required(username, 'user name'), password: required(password, 'password') };

@@ -3,7 +3,6 @@ import { type CommandContext, defineCommand } from '../command.ts';
 import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { parseDuration, parseSize, splitPair, usage } from '../options/values.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
-import { askYesNo } from '../terminal/prompt.ts';
 import { formatSize } from '../terminal/units.ts';
 
 const KINDS: ReadonlyArray<UsageItem['kind']> = [
@@ -108,5 +107,6 @@ async function confirmed(context: CommandContext, { all }: PruneOptions): Promis
     all === true
       ? 'all images without a name and the build cache'
       : 'everything that no image and no cache record needs';
+  const { askYesNo } = await import('../terminal/prompt.ts');
   return askYesNo(context, `This deletes ${what}. Continue?`);
 }

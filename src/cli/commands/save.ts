@@ -1,7 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { createWriteStream, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { BuildError } from '../../core/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
@@ -65,6 +63,7 @@ async function writeBytes(
   path: string | undefined,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<void> {
+  const { pipeline } = await import('node:stream/promises');
   if (path === undefined || path === '-') {
     await pipeline(bytes, context.rawStdout, { end: false, signal: context.signal });
     return;
@@ -74,7 +73,7 @@ async function writeBytes(
     await pipeline(bytes, createWriteStream(file), { signal: context.signal });
   } catch (cause) {
     const { syscall } = cause as NodeJS.ErrnoException;
-    if (syscall !== 'open') await rm(file, { force: true });
+    if (syscall !== 'open') rmSync(file, { force: true });
     if (syscall === undefined) throw cause;
     throw new BuildError('OUTPUT_FAILED', `The archive could not be written: ${(cause as Error).message}`, { cause });
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { captureOutput } from '../../../test/cli/fake-context.ts';
 import { eventsOf, FAILURE, RECORDING, type Recording, SUCCESS } from '../../../test/cli/recorded-build.ts';
 import { createStyle, PLAIN_STYLE } from '../terminal/style.ts';
@@ -26,6 +26,24 @@ describe('createPlainProgress()', () => {
       '#2 CACHED',
       '',
     ]);
+  });
+
+  it('names a step that says nothing once it has been at work for a moment', () => {
+    vi.useFakeTimers();
+    try {
+      const output = captureOutput();
+      const progress = createPlainProgress(output, PLAIN_STYLE);
+      progress.onEvent({ kind: 'vertex-started', time: 0, vertex: 'sleep' });
+      expect(output.text()).toBe('');
+      vi.advanceTimersByTime(200);
+      expect(output.text()).toBe('#1 sleep\n');
+      progress.onEvent({ kind: 'vertex-started', time: 0, vertex: 'other' });
+      progress.close();
+      vi.advanceTimersByTime(1000);
+      expect(output.text()).toBe('#1 sleep\n\n');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('says what changed when a step is not cached', () => {

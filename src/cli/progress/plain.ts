@@ -15,11 +15,15 @@ interface Step {
   readonly number: number;
   readonly name: string;
   startedMs: TimeMs;
+  /** Runs while the step is at work and was not named yet. */
+  naming: NodeJS.Timeout | undefined;
   readonly splitters: Record<'stdout' | 'stderr', LineSplitter>;
 }
 
 /** A running transfer is mentioned this often at most. */
 const TRANSFER_INTERVAL_MS = 5000;
+/** A step that is silent for so long is named; before, most are over, and need no line of their own among others. */
+const SILENCE_MS = 200;
 
 /**
  * Progress for logs and CI: every line says which step it belongs to, nothing is overwritten, nothing is cut off.
@@ -33,6 +37,7 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
   let closed = false;
 
   const show = (step: Step, line: string): void => {
+    clearTimeout(step.naming);
     if (shown !== step) {
       output.write(`${shown === undefined ? '' : '\n'}#${step.number} ${step.name}\n`);
       shown = step;
@@ -63,7 +68,8 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
       case 'vertex-started': {
         const step = stepOf(steps, event.vertex);
         step.startedMs = event.time;
-        show(step, '');
+        step.naming = setTimeout(() => show(step, ''), SILENCE_MS);
+        step.naming.unref();
         break;
       }
       case 'log': {
@@ -95,6 +101,7 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
   const close = (): void => {
     if (closed) return;
     closed = true;
+    for (const { naming } of steps.values()) clearTimeout(naming);
     const lines = formatWarnings(warnings, style);
     const text = lines.map((line) => `${line}\n`).join('');
     if (shown !== undefined || mentionedMs.size > 0) output.write('\n');
@@ -108,6 +115,7 @@ function newStep(vertex: Pick<VertexInfo, 'number' | 'name'>): Step {
     number: vertex.number,
     name: stepTitle(vertex.name),
     startedMs: 0,
+    naming: undefined,
     splitters: { stdout: createLineSplitter(), stderr: createLineSplitter() },
   };
 }
