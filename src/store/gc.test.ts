@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -212,7 +212,8 @@ describe('prune()', () => {
 describe('openLease()', () => {
   it('sweeps what dead processes left in the temporary directory', async () => {
     const dead = join(store.root, 'zlayer/tmp', `1.1.1.${'0'.repeat(32)}`);
-    mkdirSync(join(dead, 'exec-1/work/work'), { recursive: true, mode: 0o000 });
+    mkdirSync(join(dead, 'exec-1/work/work'), { recursive: true });
+    chmodSync(join(dead, 'exec-1/work/work'), 0);
     const mine = await store.makeTempDir('x');
     await (await store.openLease()).release();
     expect(readdirSync(join(store.root, 'zlayer/tmp'))).toEqual([mine.split('/').at(-2)]);

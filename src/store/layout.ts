@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { BuildError } from '../core/index.ts';
 import { syncPath, writeNewFile } from './durable.ts';
 import type { StorePaths } from './paths.ts';
+import { keepReserve } from './reserve.ts';
 import { guard, systemCode } from './store-error.ts';
 import type { StoreHome } from './store-home.ts';
 
@@ -57,6 +58,7 @@ function createLayout(home: StoreHome): void {
   createOnce(home, paths.layoutFile, { imageLayoutVersion: '1.0.0' });
   rmSync(paths.versionFile, { force: true });
   createOnce(home, paths.versionFile, { version: STORE_VERSION });
+  keepReserve(home);
   home.rest();
 }
 

@@ -16,6 +16,7 @@ export interface StorePaths {
   readonly trash: string;
   readonly leases: string;
   readonly indexLock: string;
+  readonly reserve: string;
   readonly areas: string;
   readonly records: string;
   blob(digest: Digest): string;
@@ -50,6 +51,7 @@ export function createPaths(root: string): StorePaths {
     trash: join(own, 'trash'),
     leases: join(own, 'leases'),
     indexLock: join(own, 'index.lock'),
+    reserve: join(own, 'reserve'),
     areas: join(own, 'areas'),
     records: join(own, 'records'),
     blob: (digest) => `${blobs}/${digestAlgorithm(digest)}/${digestHex(digest)}`,

@@ -1,6 +1,7 @@
 import type { Index } from '../../oci/index.ts';
 import { type IndexFile, lockIndex, writeIndex } from '../index-file.ts';
 import { readPins } from '../leases.ts';
+import { withReserve } from '../reserve.ts';
 import { guardAsync } from '../store-error.ts';
 import type { StoreHome } from '../store-home.ts';
 import { moveAside } from '../trash.ts';
@@ -20,23 +21,31 @@ export interface PruneTarget {
  * again, so it never loses what it pinned. Only then are files deleted.
  */
 export async function prune({ home, index }: PruneTarget, options: PruneOptions): Promise<PruneResult> {
-  return guardAsync(`prune ${home.paths.root}`, async () => {
-    home.sweep();
-    // Measures the large entries while nobody has to wait.
-    takeCensus(home, index.read());
-    const lock = await lockIndex(home);
-    let result: PruneResult;
-    try {
-      const census = takeCensus(home, index.read());
-      const plan = planPrune(census, options);
-      result = toResult(census, options.dryRun === true ? plan : remove({ home, index }, plan));
-    } finally {
-      lock.release();
-    }
-    await home.settle();
+  const collect = (): Promise<PruneResult> =>
+    guardAsync(`prune ${home.paths.root}`, () => collectGarbage({ home, index }, options));
+  if (options.dryRun === true) return collect();
+  try {
+    return await withReserve(home, collect);
+  } finally {
     home.rest();
-    return result;
-  });
+  }
+}
+
+async function collectGarbage({ home, index }: PruneTarget, options: PruneOptions): Promise<PruneResult> {
+  home.sweep();
+  // Measures the large entries while nobody has to wait.
+  takeCensus(home, index.read());
+  const lock = await lockIndex(home);
+  let result: PruneResult;
+  try {
+    const census = takeCensus(home, index.read());
+    const plan = planPrune(census, options);
+    result = toResult(census, options.dryRun === true ? plan : remove({ home, index }, plan));
+  } finally {
+    lock.release();
+  }
+  await home.settle();
+  return result;
 }
 
 /** Gives what was really removed. */
