@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Digest, digestOf } from '../../src/core/index.ts';
 
@@ -69,7 +69,7 @@ export type AuthMode =
 
 export interface FaultRegistryOptions {
   readonly auth?: AuthMode;
-  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string };
+  readonly tls?: ServerOptions;
   /** Puts a path in front of upload locations, or makes them absolute. */
   readonly location?: (path: string, host: string) => string;
   readonly chunkMinLength?: number;
