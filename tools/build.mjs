@@ -28,11 +28,30 @@ const shared = {
   logLevel: 'warning',
 };
 
+// CommonJS packages (undici) ask for Node's own modules by `require`, which an ES module does not have.
+const requireForCommonJs =
+  "import { createRequire as zlayerRequire } from 'node:module'; const require = zlayerRequire(import.meta.url);";
+
+// A CommonJS package that is imported when it is used has named exports in Node, but not in esbuild's chunks: give it them.
+const namedExports = {
+  name: 'named-exports',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(undici|xz-decompress)$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, namespace: 'named-exports' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'named-exports' }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => name !== 'default' && /^\w+$/.test(name));
+      return { contents: `import all from '${path}'; export const { ${names.join(', ')} } = all;`, resolveDir: root };
+    });
+  },
+};
+
 async function bundleCommand() {
   await build({
     ...shared,
     entryPoints: { zlayer: 'src/cli/main.ts' },
-    banner: { js: '#!/usr/bin/env node' },
+    plugins: [namedExports],
+    banner: { js: `#!/usr/bin/env node\n${requireForCommonJs}` },
     minifySyntax: true,
     minifyWhitespace: true,
   });
