@@ -1,3 +1,15 @@
+export { blobOf, isIndexType } from './descriptor.ts';
+export { encodeConfig, encodeIndex, encodeManifest } from './encode-documents.ts';
+export { type MediaFamily, mediaFamilyOf, toDockerManifest, toFamilyIndex, toOciManifest } from './media-families.ts';
+export {
+  type ParseDocumentOptions,
+  type ParsedDocument,
+  parseConfig,
+  parseDescriptor,
+  parseIndex,
+  parseLayout,
+  parseManifest,
+  parseManifestOrIndex,
+} from './parse-documents.ts';
 export * from './select-manifest.ts';
 export * from './types.ts';
-export { blobOf, isIndexType, parseConfig, parseIndex, parseManifest } from './documents.ts';
