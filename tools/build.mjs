@@ -1,18 +1,25 @@
 // Makes dist/: the command (`zlayer.js` with the chunks that it loads when they are used) and the library (`index.js`
-// with its declarations). Options: `--no-types` leaves out the declarations, `--only-command` also the library.
+// with its declarations). Options: `--no-types` leaves out the declarations, `--only-command` also the library,
+// `--out DIR` writes elsewhere.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const dist = join(root, 'dist');
-// Beside dist/, so that it can be renamed, in a folder that git and npm ignore.
+// Filled first and copied at the end: a build that fails leaves what was there.
 const staging = join(root, 'node_modules/.cache', `zlayer-dist-${process.pid}`);
 const { version, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const flags = new Set(process.argv.slice(2));
-const onlyCommand = flags.has('--only-command');
+const { values: flags } = parseArgs({
+  options: {
+    'no-types': { type: 'boolean', default: false },
+    'only-command': { type: 'boolean', default: false },
+    out: { type: 'string', default: join(root, 'dist') },
+  },
+});
+const dist = resolve(flags.out);
 
 const shared = {
   absWorkingDir: root,
@@ -76,7 +83,8 @@ function writeDeclarations() {
 }
 
 await bundleCommand();
-if (!onlyCommand) await bundleLibrary();
-if (!onlyCommand && !flags.has('--no-types')) writeDeclarations();
+if (!flags['only-command']) await bundleLibrary();
+if (!flags['only-command'] && !flags['no-types']) writeDeclarations();
 rmSync(dist, { recursive: true, force: true });
-renameSync(staging, dist);
+cpSync(staging, dist, { recursive: true });
+rmSync(staging, { recursive: true });
