@@ -1,37 +1,32 @@
-import { type BlobId, BuildError } from '../core/index.ts';
-import { type Descriptor, type Index, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
+import { BuildError } from '../core/index.ts';
+import { type Descriptor, type Index, isIndexType, type Manifest } from '../oci/index.ts';
 
 /** The two things that a manifest's bytes may be. */
 export type ImageDocument =
   | { readonly kind: 'manifest'; readonly manifest: Manifest }
   | { readonly kind: 'index'; readonly index: Index };
 
-const INDEX_TYPES: readonly string[] = [MEDIA_TYPES.ociIndex, MEDIA_TYPES.dockerIndex];
-
-export function isIndexType(mediaType: string): boolean {
-  return INDEX_TYPES.includes(mediaType);
-}
-
 /** Layers that registries need not hold: Windows base layers, and what image-spec calls non-distributable. */
 export function isForeignLayer({ mediaType }: Descriptor): boolean {
   return mediaType.includes('.foreign.') || mediaType.includes('.nondistributable.');
 }
 
-/** What identifies a descriptor's blob. */
-export function blobOf({ digest, size }: Descriptor): BlobId {
-  return { digest, sizeBytes: size };
-}
-
 /** @throws BuildError `IMAGE_INVALID` when the bytes are no manifest or index of the descriptor's type. */
 export function parseImageDocument(bytes: Buffer, descriptor: Descriptor): ImageDocument {
   const value = parseJson(bytes, descriptor);
+  // Programs in Go write null for an empty list.
+  const { config, layers, manifests }: Readonly<Record<string, unknown>> = {
+    ...value,
+    layers: value.layers ?? [],
+    manifests: value.manifests ?? [],
+  };
   if (isIndexType(descriptor.mediaType)) {
-    if (!isDescriptorList(value.manifests)) throw invalid(descriptor, 'it has no list of manifests');
-    return { kind: 'index', index: value as unknown as Index };
+    if (!isDescriptorList(manifests)) throw invalid(descriptor, '"manifests" is no list of descriptors');
+    return { kind: 'index', index: { ...value, manifests } as unknown as Index };
   }
-  if (!isDescriptor(value.config)) throw invalid(descriptor, 'it names no config');
-  if (!isDescriptorList(value.layers)) throw invalid(descriptor, 'it has no list of layers');
-  return { kind: 'manifest', manifest: value as unknown as Manifest };
+  if (!isDescriptor(config)) throw invalid(descriptor, 'it names no config');
+  if (!isDescriptorList(layers)) throw invalid(descriptor, '"layers" is no list of descriptors');
+  return { kind: 'manifest', manifest: { ...value, layers } as unknown as Manifest };
 }
 
 function parseJson(bytes: Buffer, descriptor: Descriptor): Readonly<Record<string, unknown>> {

@@ -10,8 +10,8 @@ import {
   type Reference,
   type RunContext,
 } from '../core/index.ts';
-import { type Descriptor, type Index, type Manifest, selectManifest } from '../oci/index.ts';
-import { blobOf, isForeignLayer, isIndexType, parseImageDocument } from './image-documents.ts';
+import { blobOf, type Descriptor, type Index, isIndexType, type Manifest, selectManifest } from '../oci/index.ts';
+import { isForeignLayer, parseImageDocument } from './image-documents.ts';
 import { runAll } from './run-all.ts';
 import type { FetchedManifest, PulledImage, RegistryClient } from './types.ts';
 

@@ -10,8 +10,8 @@ import {
   type Reference,
   type RunContext,
 } from '../core/index.ts';
-import type { Descriptor, Index, Manifest } from '../oci/index.ts';
-import { blobOf, isForeignLayer, parseImageDocument } from './image-documents.ts';
+import { blobOf, type Descriptor, type Index, type Manifest } from '../oci/index.ts';
+import { isForeignLayer, parseImageDocument } from './image-documents.ts';
 import { MANIFEST_LIMIT } from './manifests.ts';
 import { readBytes } from './response-error.ts';
 import { runAll } from './run-all.ts';

@@ -211,6 +211,14 @@ describe('pullImage()', () => {
     expect((await failureOf(pull(createMemoryBlobs()))).code).toBe('IMAGE_INVALID');
   });
 
+  it('takes null for no layers, as programs in Go write it', async () => {
+    const { registry, pull } = await setUp();
+    const config = registry.putBlob('app', '{}');
+    const descriptor = { mediaType: MEDIA_TYPES.ociConfig, digest: config.digest, size: config.sizeBytes };
+    registry.putManifest('app', '1', { schemaVersion: 2, config: descriptor, layers: null }, MEDIA_TYPES.ociManifest);
+    expect((await pull(createMemoryBlobs())).layers).toEqual([]);
+  });
+
   it('refuses a manifest that is none', async () => {
     const { registry, pull } = await setUp();
     registry.putManifest(

@@ -158,6 +158,13 @@ describe.skipIf(missing.length > 0)('registry client over TLS and proxies', () =
     expect(registry.tokenRequests).toHaveLength(1);
   });
 
+  it('trusts a token server on another host no more than any host', async () => {
+    const auth = { kind: 'token', realm: 'https://tokens.example/token' } as const;
+    const { registry, client, reference, context } = await setUp({ tls, auth }, { [HOST]: { ca: tls.cert } });
+    expect((await failureOf(client.fetchManifest(reference, context))).code).toBe('REGISTRY_UNAVAILABLE');
+    expect(registry.tokenRequests).toEqual([]);
+  });
+
   it('sends no credentials over plain HTTP to a realm that a secure registry names', async () => {
     for (const realm of ['http://tokens.example/token', 'http://127.0.0.1:9/token', `http://${HOST}/token`]) {
       const { proxy, client, reference, context } = await setUp(
