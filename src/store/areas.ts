@@ -1,5 +1,4 @@
 import { lstatSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
-import { isLocked } from './lock.ts';
 import { keyOfFileName } from './paths.ts';
 import { guard, guardAsync, systemCode } from './store-error.ts';
 import { makeDirectory, type StoreHome } from './store-home.ts';
@@ -7,9 +6,9 @@ import type { Area, AreaName } from './types.ts';
 
 /** What an area asks of the rest of the store. */
 export interface AreaOptions {
-  readonly beforePublish: (area: AreaName, key: string) => void;
-  /** Ends the window in which garbage collection may have moved something that it will put back. */
-  readonly afterCollection: () => Promise<void>;
+  readonly beforePublish: (area: AreaName, key: string) => Promise<void>;
+  /** Waits out a garbage collection that may have moved something which it will put back. */
+  readonly whenUnlocked: () => Promise<void>;
 }
 
 /**
@@ -23,7 +22,7 @@ export function createArea(home: StoreHome, name: AreaName, options: AreaOptions
   const has = async (key: string): Promise<boolean> => {
     const entry = paths.entry(name, key);
     if (markUsed(entry)) return true;
-    if (isLocked(paths.indexLock)) await options.afterCollection();
+    await options.whenUnlocked();
     return markUsed(entry);
   };
   return {
@@ -31,7 +30,7 @@ export function createArea(home: StoreHome, name: AreaName, options: AreaOptions
     path,
     has,
     create: async (key, fill) => {
-      options.beforePublish(name, key);
+      await options.beforePublish(name, key);
       if (await has(key)) return path(key);
       await guardAsync(`write to ${folder}`, async () => {
         const temporaryPath = home.temporaryPath(name);

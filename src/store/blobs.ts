@@ -2,8 +2,7 @@ import { readFileSync, type Stats, statSync, utimesSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type BlobId, BuildError, createDigester, type Digest, digestAlgorithm, digestOf } from '../core/index.ts';
 import { createIngest, ingestAlgorithm, mismatch } from './ingest.ts';
-import { isLocked } from './lock.ts';
-import { guard, guardAsync, systemCode } from './store-error.ts';
+import { guard, guardAsync, systemCode, toStoreError } from './store-error.ts';
 import type { StoreHome } from './store-home.ts';
 import type { BlobStore, Ingest } from './types.ts';
 
@@ -14,9 +13,9 @@ const TOUCH_AFTER_MS = 60_000;
 /** What the blob store asks of the rest of the store. */
 export interface BlobStoreOptions {
   /** Told every digest that is about to appear. */
-  readonly beforePublish: (digest: Digest) => void;
-  /** Ends the window in which garbage collection may have moved something that it will put back. */
-  readonly afterCollection: () => Promise<void>;
+  readonly beforePublish: (digest: Digest) => Promise<void>;
+  /** Waits out a garbage collection that may have moved something which it will put back. */
+  readonly whenUnlocked: () => Promise<void>;
 }
 
 export function createBlobStore(home: StoreHome, options: BlobStoreOptions): BlobStore {
@@ -25,7 +24,7 @@ export function createBlobStore(home: StoreHome, options: BlobStoreOptions): Blo
     const path = paths.blob(digest);
     const stat = statOf(path);
     if (stat !== undefined) return stat;
-    if (isLocked(paths.indexLock)) await options.afterCollection();
+    await options.whenUnlocked();
     return statOf(path);
   };
   const stat = async (digest: Digest): Promise<BlobId | undefined> => {
@@ -37,9 +36,19 @@ export function createBlobStore(home: StoreHome, options: BlobStoreOptions): Blo
   const has = async (blob: BlobId): Promise<boolean> => (await stat(blob.digest))?.sizeBytes === blob.sizeBytes;
   const ingest = (digest?: Digest): Ingest =>
     createIngest(home, { algorithm: ingestAlgorithm(digest), beforePublish: options.beforePublish });
+  /** Undefined when the blob went away since it was looked at; once more then, for it may come back. */
+  const readWhole = async (blob: BlobId): Promise<Buffer | undefined> => {
+    try {
+      return readFileSync(paths.blob(blob.digest));
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw toStoreError(error, `read blob ${blob.digest}`);
+      await options.whenUnlocked();
+      return undefined;
+    }
+  };
   const read = async (blob: BlobId): Promise<Buffer> => {
-    if (!(await has(blob))) throw missingBlob(blob, paths.root);
-    const bytes = guard(`read blob ${blob.digest}`, () => readFileSync(paths.blob(blob.digest)));
+    const bytes = (await has(blob)) ? ((await readWhole(blob)) ?? (await readWhole(blob))) : undefined;
+    if (bytes === undefined) throw missingBlob(blob, paths.root);
     const digester = createDigester(digestAlgorithm(blob.digest));
     digester.update(bytes);
     const digest = digester.digest();
@@ -54,7 +63,7 @@ export function createBlobStore(home: StoreHome, options: BlobStoreOptions): Blo
     ingest: async () => ingest(),
     put: async (bytes) => {
       const blob: BlobId = { digest: digestOf(bytes), sizeBytes: bytes.length };
-      options.beforePublish(blob.digest);
+      await options.beforePublish(blob.digest);
       if (await has(blob)) return blob;
       const target = ingest();
       return finish(target, async () => {
@@ -63,7 +72,7 @@ export function createBlobStore(home: StoreHome, options: BlobStoreOptions): Blo
       });
     },
     write: async (blob, bytes) => {
-      options.beforePublish(blob.digest);
+      await options.beforePublish(blob.digest);
       if (await has(blob)) return;
       const target = ingest(blob.digest);
       await finish(target, async () => {
@@ -93,7 +102,8 @@ async function* openBlob(place: BlobPlace, blob: BlobId, offset: number): AsyncG
   const path = place.paths.blob(blob.digest);
   const found = await place.look(blob.digest);
   if (found?.size !== blob.sizeBytes) throw missingBlob(blob, place.paths.root);
-  const file = await openFile(path, blob);
+  // A blob that is not leased may be moved between the look and the opening; then it is looked for once more.
+  const file = (await openFile(path, blob)) ?? ((await place.look(blob.digest)) && (await openFile(path, blob)));
   if (file === undefined) throw missingBlob(blob, place.paths.root);
   try {
     for (let position = offset; position < blob.sizeBytes; ) {

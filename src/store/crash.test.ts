@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -95,7 +95,7 @@ async function checkWhole(store: Store): Promise<void> {
 describe('a store whose users are killed', () => {
   it('stays whole and usable, at whatever moment writers and collectors die', { timeout: 120_000 }, async () => {
     const root = join(base, 'killed');
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 4; round++) {
       const children = await Promise.all([
         start(root, 'write', 1 + ((round * 7) % 5)),
         start(root, 'write', 6 + ((round * 3) % 7)),
@@ -127,7 +127,7 @@ describe('a store whose users are killed', () => {
     const children = await Promise.all([start(root, 'prune', 1), start(root, 'prune', 2)]);
     try {
       let kept = 0;
-      for (let n = 0; n < 300; n++) {
+      for (let n = 0; n < 100; n++) {
         const bytes = Buffer.from(`shared ${n % 3}`);
         const id = { digest: digestOf(bytes), sizeBytes: bytes.length };
         const lease = await store.openLease();
@@ -139,12 +139,13 @@ describe('a store whose users are killed', () => {
         }
         for (let look = 0; look < 5; look++) {
           await new Promise((resolve) => setImmediate(resolve));
-          expect((await store.blobs.read(id)).equals(bytes)).toBe(true);
-          expect(await store.area('snapshots').has(key)).toBe(true);
+          // By path, as whoever mounts or maps a file uses it: no look of ours comes between.
+          expect(readFileSync(store.blobs.path(id.digest)).equals(bytes)).toBe(true);
+          expect(existsSync(store.area('snapshots').path(key))).toBe(true);
         }
         await lease.release();
       }
-      expect(kept).toBeLessThan(300);
+      expect(kept).toBeLessThan(100);
     } finally {
       for (const child of children) await kill(child);
     }

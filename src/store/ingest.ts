@@ -10,7 +10,7 @@ import type { Ingest } from './types.ts';
 export interface IngestOptions {
   readonly algorithm?: 'sha256' | 'sha512';
   /** Told the digest before the blob appears, so that it is protected from its first moment. */
-  readonly beforePublish: (digest: Digest) => void;
+  readonly beforePublish: (digest: Digest) => Promise<void>;
 }
 
 /**
@@ -47,7 +47,7 @@ export function createIngest(home: StoreHome, options: IngestOptions): Ingest {
         drop();
         throw mismatch(expected, blob);
       }
-      options.beforePublish(blob.digest);
+      await options.beforePublish(blob.digest);
       guard(action, () => publish(temporaryPath, home.paths.blob(blob.digest), sizeBytes));
       return blob;
     },

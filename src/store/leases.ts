@@ -14,7 +14,7 @@ const HEARTBEAT_MS = 60_000;
 export interface LeaseBook {
   open(presence: Presence): Promise<Lease>;
   /** Has every open lease of this store object protect what is about to appear. */
-  protect(pin: Pin): void;
+  protect(pin: Pin): Promise<void>;
 }
 
 /** How a lease finds out whether what it protects is here. */
@@ -35,14 +35,17 @@ export function pinOfEntry(area: AreaName, key: string): Pin {
 }
 
 /**
- * A lease is a file to which pins are only appended. Garbage collection reads all of them after it moved its victims away
- * and puts back what was pinned meanwhile; so a pin that is written before the look at what it protects is never too late.
+ * A lease is a file to which pins are only appended. Garbage collection takes the index lock, reads all leases, and then moves
+ * its victims away. So a pin that was appended while nobody had the lock is seen by every later collection; while somebody
+ * has it, the one who pins waits, and only then looks whether the thing is here. From then on its path is safe to use.
  */
-export function createLeaseBook(home: StoreHome): LeaseBook {
-  const open = new Set<(pin: Pin) => void>();
+export function createLeaseBook(home: StoreHome, whenUnlocked: () => Promise<void>): LeaseBook {
+  const open = new Set<(pin: Pin) => boolean>();
   return {
-    protect: (pin) => {
-      for (const add of open) add(pin);
+    protect: async (pin) => {
+      let isNew = false;
+      for (const add of open) isNew = add(pin) || isNew;
+      if (isNew) await whenUnlocked();
     },
     open: async (presence) => {
       const id = `${formatOwner(home.self())}.${randomBytes(8).toString('hex')}`;
@@ -55,11 +58,11 @@ export function createLeaseBook(home: StoreHome): LeaseBook {
       return {
         id,
         pinBlob: async (blob: BlobId) => {
-          add(pinOfBlob(blob.digest));
+          if (add(pinOfBlob(blob.digest))) await whenUnlocked();
           return presence.hasBlob(blob);
         },
         pinEntry: async (area, key) => {
-          add(pinOfEntry(area, key));
+          if (add(pinOfEntry(area, key))) await whenUnlocked();
           return presence.hasEntry(area, key);
         },
         release: async () => {
@@ -87,13 +90,14 @@ export function readPins(home: StoreHome): ReadonlySet<Pin> {
   return pins;
 }
 
-/** A pin is one write, in append mode: lines of a lease never mix, and a reader sees whole lines only. */
-function appender(fd: number, path: string): (pin: Pin) => void {
+/** Gives true for a pin that is new. A pin is one write, in append mode: lines of a lease never mix, and a reader sees whole lines only. */
+function appender(fd: number, path: string): (pin: Pin) => boolean {
   const known = new Set<Pin>();
   return (pin) => {
-    if (known.has(pin)) return;
+    if (known.has(pin)) return false;
     guard(`write the lease ${path}`, () => writeFully(fd, Buffer.from(`${pin}\n`)));
     known.add(pin);
+    return true;
   };
 }
 

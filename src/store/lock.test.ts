@@ -4,7 +4,7 @@ import { existsSync, lutimesSync, mkdtempSync, readdirSync, rmSync, symlinkSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { acquireLock, tryLock } from './lock.ts';
+import { acquireLock, tryLock, waitForRelease } from './lock.ts';
 import { formatOwner, livenessOf, type Owner, parseOwner, readOwner } from './owner.ts';
 
 const self = readOwner();
@@ -104,3 +104,19 @@ function readStart(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
+
+describe('waitForRelease()', () => {
+  it('returns when the holder of now is gone, although another one has the lock', async () => {
+    const lock = await acquireLock(path, { self });
+    const waiting = waitForRelease(path, { self });
+    lock.release();
+    const next = await acquireLock(path, { self });
+    expect(await waiting).toBe(true);
+    next.release();
+    expect(await waitForRelease(path, { self })).toBe(true);
+  });
+  it('tells of a dead holder', async () => {
+    heldBy({ ...self, start: '1' });
+    expect(await waitForRelease(path, { self })).toBe(false);
+  });
+});

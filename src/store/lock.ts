@@ -48,7 +48,24 @@ export function tryLock(path: string, self: Owner): Lock | undefined {
 
 /** True while somebody, dead or alive, has the lock. */
 export function isLocked(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  return holderOf(path) !== undefined;
+}
+
+/**
+ * Waits until whoever has the lock now has released it, others may have it by then. At once when nobody has it; false when
+ * the holder died, so that what it did half must be looked after.
+ *
+ * @throws BuildError `STORE_LOCKED` as `acquireLock`.
+ */
+export async function waitForRelease(path: string, options: LockOptions): Promise<boolean> {
+  const first = holderOf(path);
+  const deadline = Date.now() + (options.waitMs ?? DEFAULT_WAIT_MS);
+  for (let pauseMs = 1; first !== undefined && holderOf(path) === first; pauseMs = Math.min(pauseMs * 1.5, 25)) {
+    if (isDead(path, { holder: first, self: options.self })) return false;
+    if (Date.now() >= deadline) throw lockedError(path);
+    await delay(pauseMs);
+  }
+  return true;
 }
 
 /**

@@ -8,6 +8,7 @@ import { createImageStore } from './images.ts';
 import { createIndexFile, lockIndex } from './index-file.ts';
 import { openLayout } from './layout.ts';
 import { createLeaseBook, pinOfBlob, pinOfEntry } from './leases.ts';
+import { isLocked, waitForRelease } from './lock.ts';
 import { AREA_NAMES, createPaths } from './paths.ts';
 import { createRecordStore } from './records.ts';
 import { removeTree } from './remove-tree.ts';
@@ -28,15 +29,18 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const home = createStoreHome(paths, options.removeTree ?? removeTree);
   openLayout(home);
   if (isFirstSinceBoot(paths)) await (await import('./recover-boot.ts')).recoverBoot(home);
-  const afterCollection = async (): Promise<void> => (await lockIndex(home)).release();
-  const leases = createLeaseBook(home);
+  const whenUnlocked = async (): Promise<void> => {
+    if (!isLocked(paths.indexLock)) return;
+    if (!(await waitForRelease(paths.indexLock, { self: home.self() }))) (await lockIndex(home)).release();
+  };
+  const leases = createLeaseBook(home, whenUnlocked);
   const blobs = createBlobStore(home, {
     beforePublish: (digest) => leases.protect(pinOfBlob(digest)),
-    afterCollection,
+    whenUnlocked,
   });
   const areaOptions = {
     beforePublish: (area: AreaName, key: string) => leases.protect(pinOfEntry(area, key)),
-    afterCollection,
+    whenUnlocked,
   };
   const areas = new Map<AreaName, Area>(AREA_NAMES.map((name) => [name, createArea(home, name, areaOptions)]));
   const area = (name: AreaName): Area => {
