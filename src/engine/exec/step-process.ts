@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -104,7 +104,7 @@ function killOnAbort(child: ChildProcess, signal: AbortSignal): () => number | u
   let firstProcess: number | undefined;
   const kill = (): void => {
     firstProcess = childOf(child.pid);
-    child.kill('SIGKILL');
+    killGroup(child);
   };
   if (signal.aborted) kill();
   else signal.addEventListener('abort', kill, { once: true });
@@ -112,6 +112,15 @@ function killOnAbort(child: ChildProcess, signal: AbortSignal): () => number | u
     signal.removeEventListener('abort', kill);
     return firstProcess;
   };
+}
+
+/** The group also holds what `unshare` forks for writing the id maps, which nothing else would end. */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    child.kill('SIGKILL');
+  }
 }
 
 function childOf(pid: number | undefined): number | undefined {
@@ -123,9 +132,19 @@ function childOf(pid: number | undefined): number | undefined {
   }
 }
 
-/** Process 1 of a PID namespace is gone only when all others are: until then they may still write. */
+/** Process 1 of a PID namespace ends only when all others have: until then they may still write. */
 async function vanished(pid: number): Promise<void> {
-  for (let attempt = 0; attempt < 500 && existsSync(`/proc/${pid}`); attempt += 1) await delay(4);
+  for (let attempt = 0; attempt < 500 && isRunning(pid); attempt += 1) await delay(2);
+}
+
+/** A zombie has ended; whoever inherited it may be slow to notice. */
+function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
 }
 
 /** util-linux before 2.41 answers so when process 1 was killed, which is what the kernel does to a step without memory. */
