@@ -94,7 +94,8 @@ export async function* throughTransform(
 }
 
 async function* decodeXz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { XzReadableStream } = await import('xz-decompress');
+  // CommonJS whose names Node does not see: they are in the default export alone.
+  const { default: xz } = await import('xz-decompress');
   const iterator = source[Symbol.asyncIterator]();
   const input = new ReadableStream<Uint8Array>(
     {
@@ -107,9 +108,12 @@ async function* decodeXz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
     },
     { highWaterMark: 0 },
   );
+  const reader = new xz.XzReadableStream(input as never).getReader() as ReadableStreamDefaultReader<Uint8Array>;
   try {
-    yield* new XzReadableStream(input as never) as unknown as AsyncIterable<Uint8Array>;
+    for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
   } finally {
+    // The decoder runs ahead, and throws when it is cancelled after it has decoded everything.
+    await reader.cancel().catch(() => undefined);
     await iterator.return?.();
   }
 }

@@ -58,7 +58,9 @@ function tarOf(source: string, ...options: string[]): string {
 }
 
 /** What both readers say of an archive; fails when they differ. */
-async function read(path: string): Promise<Map<string, { readonly type: string; readonly mtime: number; readonly text: Buffer }>> {
+async function read(
+  path: string,
+): Promise<Map<string, { readonly type: string; readonly mtime: number; readonly text: Buffer }>> {
   const found = new Map<string, { type: string; mtime: number; text: Buffer }>();
   const tree = openArchiveTree(path);
   for await (const { entry, offset, body } of readTar(createReadStream(path, { highWaterMark: 10_000 }))) {
@@ -90,12 +92,15 @@ describe('readTar() and openArchiveTree()', () => {
     expect(found.get('symlink')).toMatchObject({ type: 'symlink', text: Buffer.from('dir/plain') });
   });
 
-  it.each(['oldgnu', 'gnu', 'pax'])('read long names, long links and times before 1970 in the format %s', async (format) => {
-    const found = await read(tarOf(long, `--format=${format}`));
-    expect(found.get(`${'d'.repeat(90)}/${'e'.repeat(90)}/${'f'.repeat(200)}`)!.text.toString()).toBe('deep');
-    expect(found.get('link')!.text.toString()).toBe('t'.repeat(180));
-    expect(found.get('old')!.mtime).toBe(-86_400);
-  });
+  it.each(['oldgnu', 'gnu', 'pax'])(
+    'read long names, long links and times before 1970 in the format %s',
+    async (format) => {
+      const found = await read(tarOf(long, `--format=${format}`));
+      expect(found.get(`${'d'.repeat(90)}/${'e'.repeat(90)}/${'f'.repeat(200)}`)!.text.toString()).toBe('deep');
+      expect(found.get('link')!.text.toString()).toBe('t'.repeat(180));
+      expect(found.get('old')!.mtime).toBe(-86_400);
+    },
+  );
 
   it.each([
     ['oldgnu', ['--format=oldgnu']],
@@ -125,6 +130,8 @@ describe('readTar() and openArchiveTree()', () => {
     const tree = openArchiveTree(path);
     const { sizeBytes } = tree.stat('dir/plain')!;
     expect(Buffer.concat([...readContent(tree.content('dir/plain'), sizeBytes)]).toString()).toBe('newer');
-    expect(Buffer.concat([...readContent(tree.content('hardlink'), tree.stat('hardlink')!.sizeBytes)]).toString()).toBe('plain text');
+    expect(Buffer.concat([...readContent(tree.content('hardlink'), tree.stat('hardlink')!.sizeBytes)]).toString()).toBe(
+      'plain text',
+    );
   });
 });
