@@ -4,8 +4,16 @@ import { type BytePath, parentOf } from '../../core/index.ts';
 /** One name of a layer that is being planned. Names with the same `link` object are hard links of one file. */
 export interface DraftNode {
   readonly entry: Entry;
-  readonly content?: Content;
+  /** Where its content is; a place in a tree is only turned into content when the layer is written. */
+  readonly content?: Content | TreePlace;
   readonly link?: object;
+}
+
+/** A file in a tree. */
+export interface TreePlace {
+  readonly kind: 'place';
+  readonly tree: FileTree;
+  readonly path: BytePath;
 }
 
 /** A layer that is being planned on top of a base: what it holds so far, and how the two look together. */
@@ -67,10 +75,14 @@ export function createLayerDraft(base: FileTree | undefined): LayerDraft {
           continue;
         }
         if (node.link !== undefined) firstNames.set(node.link, path);
-        yield node.content === undefined ? { entry: node.entry } : { entry: node.entry, content: node.content };
+        yield node.content === undefined ? { entry: node.entry } : { entry: node.entry, content: contentOf(node.content) };
         // The base's directory was replaced and made again: nothing of it may show through.
         if (type === 'directory' && covers.has(path)) yield { opaque: path };
       }
     },
   };
+}
+
+function contentOf(content: Content | TreePlace): Content {
+  return content.kind === 'place' ? content.tree.content(content.path) : content;
 }

@@ -1,7 +1,7 @@
-import type { Content, Entry, FileTree } from '../../archive/index.ts';
+import type { Entry, FileTree } from '../../archive/index.ts';
 import { BuildError, type BytePath, bytePathOf, parentOf, textOfPath } from '../../core/index.ts';
 import { type ModeChange, parseFileMode } from './file-mode.ts';
-import { createLayerDraft, type DraftNode, type LayerDraft } from './layer-draft.ts';
+import { createLayerDraft, type DraftNode, type LayerDraft, type TreePlace } from './layer-draft.ts';
 import { type DirectoryMetadata, makeDirectories, notDirectory } from './make-directories.ts';
 import type { Owner } from './ownership.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
@@ -136,7 +136,7 @@ function toNode(state: CopyState, { path, entry, from, item }: CopiedFile): Draf
   const { tree } = item.selection;
   const copied = toEntry(state, { path, entry, ownerless: item.ownerless });
   const id = entry.type === 'file' ? tree.linkId(from) : undefined;
-  const content: Content | undefined = entry.sizeBytes > 0 ? tree.content(from) : undefined;
+  const content: TreePlace | undefined = entry.sizeBytes > 0 ? { kind: 'place', tree, path: from } : undefined;
   if (id === undefined) return content === undefined ? { entry: copied } : { entry: copied, content };
   const link = linkOf(state, tree, id);
   return content === undefined ? { entry: copied, link } : { entry: copied, content, link };

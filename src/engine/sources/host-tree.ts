@@ -2,21 +2,12 @@ import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from '
 import type { Content, Entry, EntryType, FileTree } from '../../archive/index.ts';
 import { BuildError, type BytePath, bytesOfPath, parentOf, textOfPath } from '../../core/index.ts';
 import { decideIgnore, type IgnoreMatcher } from './ignore-matcher.ts';
+import { createStampTable, type StampRow } from './stamp-table.ts';
+import type { FileStamp } from './stat-cache.ts';
 
 /** What of a directory is seen. */
 export interface HostTreeOptions {
   readonly ignore?: IgnoreMatcher | undefined;
-}
-
-/** What tells that a file is still the one that was read: the fields of its stat data that change with its content. */
-export interface FileStamp {
-  readonly device: number;
-  readonly inode: number;
-  readonly sizeBytes: number;
-  /** Milliseconds with fractions: 250 ns apart are told apart, a kernel's clock tick is 1 ms or more. */
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-  readonly mode: number;
 }
 
 /** A `FileTree` over a directory of the host. Directories are read when they are asked for, and once. */
@@ -25,7 +16,7 @@ export interface HostTree extends FileTree {
   readonly root: string;
   /** Path of an entry for Node's file functions. */
   hostPath(path: BytePath): string | Buffer;
-  /** Of a path that `stat` knows as a file. */
+  /** Stat data of a path that `stat` knows. */
   stamp(path: BytePath): FileStamp | undefined;
   /** Whether the names in a directory have been read. */
   isListed(path: BytePath): boolean;
@@ -33,9 +24,11 @@ export interface HostTree extends FileTree {
 
 interface Node {
   readonly entry: Entry;
-  readonly stamp: FileStamp;
+  readonly row: StampRow;
   /** Has more than one name. */
   readonly linked: boolean;
+  /** Whether the rules keep it; undefined: not asked yet. */
+  visible: boolean | undefined;
 }
 
 const NON_ASCII = /[^\u0000-\u007f]/;
@@ -58,10 +51,10 @@ const TYPES: Readonly<Record<number, EntryType>> = {
  */
 export function openHostTree(directory: string, options: HostTreeOptions = {}): HostTree {
   const root = resolveRoot(directory);
-  /** Everything that was looked at, and whether the rules keep it. */
+  /** Everything that was looked at. */
   const nodes = new Map<BytePath, Node | undefined>();
-  const visible = new Map<BytePath, Node>();
   const listings = new Map<BytePath, readonly BytePath[]>();
+  const stamps = createStampTable();
   const hostPath = (path: BytePath): string | Buffer => hostPathOf(root, path);
 
   const read = (path: BytePath): Node | undefined => {
@@ -76,14 +69,11 @@ export function openHostTree(directory: string, options: HostTreeOptions = {}): 
     const type = stats === undefined ? undefined : TYPES[stats.mode & TYPE_MASK];
     if (stats === undefined || type === undefined) return undefined;
     const linkTarget = type === 'symlink' ? readlinkSync(hostPath(path), 'latin1') : undefined;
-    return {
-      entry: toEntry({ path, type, stats, linkTarget }),
-      stamp: toStamp(stats),
-      linked: type === 'file' && stats.nlink > 1,
-    };
+    const entry = toEntry({ path, type, stats, linkTarget });
+    return { entry, row: stamps.add(stats), linked: type === 'file' && stats.nlink > 1, visible: undefined };
   };
 
-  const isVisible = (path: BytePath): boolean => {
+  const isKept = (path: BytePath): boolean => {
     const decision = decideIgnore(options.ignore, path);
     return decision === 'keep' || (decision === 'only-if-needed' && list(path).length > 0);
   };
@@ -99,18 +89,19 @@ export function openHostTree(directory: string, options: HostTreeOptions = {}): 
     const prefix = path === '' ? '' : `${path}/`;
     const kept = names.filter((name) => {
       const child = prefix + name;
-      const node = isVisible(child) ? read(child) : undefined;
-      if (node !== undefined) visible.set(child, node);
+      const node = isKept(child) ? read(child) : undefined;
+      if (node !== undefined) node.visible = true;
       return node !== undefined;
     });
     listings.set(path, kept);
     return kept;
   };
   const find = (path: BytePath): Node | undefined => {
-    const known = visible.get(path);
-    if (known !== undefined || (path !== '' && listings.has(parentOf(path)))) return known;
-    const node = isReachable(path) && isVisible(path) ? read(path) : undefined;
-    if (node !== undefined) visible.set(path, node);
+    const known = nodes.get(path);
+    if (known?.visible !== undefined) return known.visible ? known : undefined;
+    if (path !== '' && listings.has(parentOf(path))) return undefined;
+    const node = isReachable(path) && isKept(path) ? read(path) : undefined;
+    if (node !== undefined) node.visible = true;
     return node;
   };
 
@@ -123,9 +114,12 @@ export function openHostTree(directory: string, options: HostTreeOptions = {}): 
     content: (path): Content => ({ kind: 'host-file', path: hostPath(path) }),
     linkId: (path) => {
       const node = find(path);
-      return node?.linked === true ? `${node.stamp.device}:${node.stamp.inode}` : undefined;
+      return node?.linked === true ? stamps.fileId(node.row) : undefined;
     },
-    stamp: (path) => find(path)?.stamp,
+    stamp: (path) => {
+      const node = find(path);
+      return node === undefined ? undefined : { table: stamps, row: node.row };
+    },
   };
 }
 
@@ -197,17 +191,6 @@ function unreadable(path: BytePath, error: unknown): BuildError {
     cause: error,
     hint: 'Make it readable for the user who builds, or exclude it with .dockerignore.',
   });
-}
-
-function toStamp(stats: Stats): FileStamp {
-  return {
-    device: stats.dev,
-    inode: stats.ino,
-    sizeBytes: stats.size,
-    mtimeMs: stats.mtimeMs,
-    ctimeMs: stats.ctimeMs,
-    mode: stats.mode,
-  };
 }
 
 /** Linux's encoding of a device number in 64 bits. */

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
-import { BuildError, createDigester, type Digest, type RunContext, toBuildError } from '../../core/index.ts';
+import { BuildError, createDigester, type Digest, linkedAbort, type RunContext, toBuildError } from '../../core/index.ts';
 import { redactUrl } from './redact-url.ts';
 
 /** One conditional GET into a file. */
@@ -31,6 +31,7 @@ export type DownloadResult =
       readonly validators: Validators;
     };
 
+const ANSWER_TIMEOUT_MS = 60_000;
 const MAX_REDIRECTS = 10;
 const MAX_ATTEMPTS = 4;
 const FIRST_DELAY_MS = 200;
@@ -45,7 +46,7 @@ const REDIRECTS = [301, 302, 303, 307, 308];
  */
 export async function downloadFile(request: DownloadRequest, context: RunContext): Promise<DownloadResult> {
   const { EnvHttpProxyAgent, request: send } = await import('undici');
-  const dispatcher = new EnvHttpProxyAgent({ connections: 4 });
+  const dispatcher = new EnvHttpProxyAgent({ connections: 4, proxyTunnel: false });
   try {
     for (let attempt = 1; ; attempt += 1) {
       const result = await attemptDownload({ request, send, dispatcher }, context);
@@ -73,8 +74,13 @@ interface Attempt {
 }
 
 async function attemptDownload(attempt: Attempt, context: RunContext): Promise<DownloadResult | Retry> {
+  const { controller, unlink } = linkedAbort(context.signal);
+  // A proxy that closes every tunnel is asked again and again by the client, without end.
+  const silence = new Error(`there was no answer within ${ANSWER_TIMEOUT_MS / 1000} seconds`);
+  const timer = setTimeout(() => controller.abort(silence), ANSWER_TIMEOUT_MS);
   try {
-    const response = await follow(attempt, context);
+    const response = await follow(attempt, controller.signal);
+    clearTimeout(timer);
     const { statusCode, body } = response;
     if (statusCode === 304) {
       await body.dump();
@@ -89,10 +95,13 @@ async function attemptDownload(attempt: Attempt, context: RunContext): Promise<D
     if (context.signal.aborted || error instanceof BuildError)
       throw toBuildError(context.signal.aborted ? abortError(error) : error);
     return new Retry(unreachable(attempt.request.url, error));
+  } finally {
+    clearTimeout(timer);
+    unlink();
   }
 }
 
-async function follow({ request, send, dispatcher }: Attempt, context: RunContext): Promise<Dispatcher.ResponseData> {
+async function follow({ request, send, dispatcher }: Attempt, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
   const first = new URL(request.url);
   let url = first;
   for (let count = 0; count <= MAX_REDIRECTS; count += 1) {
@@ -105,7 +114,7 @@ async function follow({ request, send, dispatcher }: Attempt, context: RunContex
       ...authorizationOf(first, url),
       ...conditionsOf(request.validators),
     };
-    const response = await send(target, { dispatcher, headers, signal: context.signal });
+    const response = await send(target, { dispatcher, headers, signal });
     const location = response.headers['location'];
     if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string') return response;
     await response.body.dump();

@@ -29,7 +29,7 @@ export async function openLocalTree(
     const stamp = tree.stamp(path);
     const known = stamp === undefined ? undefined : cache.get(path, stamp);
     if (known !== undefined) return known;
-    const digest = hashContent(tree.content(path), stamp?.sizeBytes ?? 0);
+    const digest = hashContent(tree.content(path), stamp?.table.sizeBytes(stamp.row) ?? 0);
     if (stamp !== undefined) cache.set(path, stamp, digest);
     return digest;
   };
