@@ -115,6 +115,37 @@ describe('zlayer build', () => {
     ]);
   });
 
+  it('advises plain progress where a long output was not shown as a whole', async () => {
+    const outputTail = Array.from({ length: 20 }, (_, index) => `line ${index}`);
+    const error = new BuildError('STEP_FAILED', 'No.', {
+      facts: { vertex: 'v', exitCode: 1, outputTail },
+      hint: 'Correct it.',
+    });
+    const advice = 'hint: Correct it.\n      Use --progress=plain to see the whole output.\n';
+    const { services } = createFakeBuilder({ error });
+    expect((await runFake(['build', '-q', '.'], { services })).stderr).toContain(advice);
+    const plain = await runFake(['build', '.'], { services });
+    expect(plain.stderr).toContain('line 19');
+    expect(plain.stderr).not.toContain('--progress=plain');
+    const tty = await runFake(['build', '.'], {
+      services,
+      terminal: { columns: 80, rows: 24 },
+      env: { NO_COLOR: '1' },
+    });
+    expect(tty.stderr).toContain(advice);
+  });
+
+  it('says no more than that it was cancelled', async () => {
+    const error = new BuildError('CANCELLED', 'The operation was cancelled.', { location: locationOf(4) });
+    const { status, stderr } = await runFake(['build', '.'], createFakeBuilder({ error }));
+    expect({ status, stderr }).toEqual({ status: 130, stderr: 'error: The operation was cancelled. [CANCELLED]\n' });
+  });
+
+  it('counts a short build in milliseconds', async () => {
+    const { stderr } = await runFake(['build', '.'], createFakeBuilder({ result: { ...RESULT, durationMs: 43.4 } }));
+    expect(stderr).toContain('Built in 43ms (2 steps, 1 cached)');
+  });
+
   it.each([
     ['USAGE', 2],
     ['DOCKERFILE_SYNTAX', 1],

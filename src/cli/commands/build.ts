@@ -3,6 +3,7 @@ import { type CommandContext, defineCommand } from '../command.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { usage } from '../options/values.ts';
 import { openProgress } from '../progress/choose-progress.ts';
+import { advisePlain } from '../report/advise-plain.ts';
 import { toBuildMetadata } from '../report/build-metadata.ts';
 import { formatPlan } from '../report/format-plan.ts';
 import { formatResult } from '../report/format-result.ts';
@@ -94,6 +95,8 @@ async function runBuild(context: CommandContext, values: Values, request: BuildR
     writeFiles(context, values, { request, result });
     await loader?.load(context);
     printResult(context, { ...values, progress: mode }, result);
+  } catch (thrown) {
+    throw progress.showsWholeOutput ? thrown : advisePlain(thrown);
   } finally {
     progress.close();
     loader?.remove();

@@ -107,7 +107,7 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
     if (shown !== undefined || mentionedMs.size > 0) output.write('\n');
     if (text !== '') output.write(`${text}\n`);
   };
-  return { onEvent, close };
+  return { onEvent, showsWholeOutput: true, close };
 }
 
 function newStep(vertex: Pick<VertexInfo, 'number' | 'name'>): Step {

@@ -6,6 +6,7 @@ import type { Progress } from './progress.ts';
 export function createRawJsonProgress(output: TextOutput): Progress {
   return {
     onEvent: (event) => output.write(`${JSON.stringify(event, withoutText)}\n`),
+    showsWholeOutput: true,
     close: () => undefined,
   };
 }

@@ -55,7 +55,7 @@ export function createTtyProgress(options: TtyOptions): Progress {
     const warnings = formatWarnings(view.warnings, options.style);
     if (warnings.length > 0) options.output.write(`${warnings.join('\n')}\n`);
   };
-  return { onEvent, close };
+  return { onEvent, showsWholeOutput: false, close };
 }
 
 function takeEnded(view: BuildView, layout: FrameLayout): readonly string[] {

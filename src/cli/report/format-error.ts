@@ -23,6 +23,8 @@ const MIN_COLUMNS = 20;
  */
 export function formatError(error: BuildError, layout: ErrorLayout): string {
   const { style } = layout;
+  // Whoever cancels knows why; where the work stood at that moment tells nothing.
+  if (error.kind === 'cancelled') return `${headLines(error, layout).join('\n')}\n`;
   const hints = hintsOf(error, layout);
   const lines = [
     ...headLines(error, layout),

@@ -18,10 +18,15 @@ export function formatResult(result: BuildResult, style: Style): string {
     ],
   ];
   return [
-    `${style.green(style.bold('Built'))} in ${formatDuration(result.durationMs)} (${count})`,
+    `${style.green(style.bold('Built'))} in ${formatTotal(result.durationMs)} (${count})`,
     ...rows.map(([name, value]) => `  ${style.dim(name.padEnd(6))} ${value}`),
     '',
   ].join('\n');
+}
+
+/** The whole build is often so short that tenths of seconds tell nothing. */
+function formatTotal(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)}ms` : formatDuration(ms);
 }
 
 /** A full reference as people write it. */

@@ -1,12 +1,15 @@
 import { padText, textWidth } from '../terminal/text-width.ts';
 
-/** Rows below their headings, columns three spaces apart, as docker prints lists. The last column is not padded. */
+/** Rows below their headings, columns three spaces apart, as docker prints lists. No line ends with spaces. */
 export function formatTable(headings: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
   const widths = headings.map((heading, column) =>
     Math.max(textWidth(heading), ...rows.map((row) => textWidth(row[column] ?? ''))),
   );
   const lines = [headings, ...rows].map((row) =>
-    row.map((cell, column) => (column === row.length - 1 ? cell : padText(cell, widths[column]!))).join('   '),
+    row
+      .map((cell, column) => padText(cell, widths[column]!))
+      .join('   ')
+      .trimEnd(),
   );
   return `${lines.join('\n')}\n`;
 }
