@@ -2,11 +2,14 @@ import { BuildError, type Digest, digestOf } from '../../core/index.ts';
 import type { PlannedHistory, StageState } from '../../graph/index.ts';
 import {
   type Descriptor,
+  encodeConfig,
+  encodeManifest,
   type HistoryEntry,
   type ImageConfig,
   type LayerRef,
   type Manifest,
   MEDIA_TYPES,
+  toOciManifest,
 } from '../../oci/index.ts';
 
 export interface AssembleInput {
@@ -32,15 +35,14 @@ export interface AssembledImage {
 /** Puts an image together from a stage's end state and its layers. The same input gives the same bytes. */
 export function assembleImage(input: AssembleInput): AssembledImage {
   const config = configOf(input);
-  const configBytes = Buffer.from(JSON.stringify(config));
-  const manifest: Manifest = {
+  const configBytes = encodeConfig(config);
+  const manifest = toOciManifest({
     schemaVersion: 2,
-    mediaType: MEDIA_TYPES.ociManifest,
     config: { mediaType: MEDIA_TYPES.ociConfig, digest: digestOf(configBytes), size: configBytes.length },
-    layers: input.layers.map((layer) => toOciLayer(layer.blob)),
+    layers: input.layers.map((layer) => withoutAnnotations(layer.blob)),
     ...(Object.keys(input.annotations).length === 0 ? {} : { annotations: input.annotations }),
-  };
-  const manifestBytes = Buffer.from(JSON.stringify(manifest));
+  });
+  const manifestBytes = encodeManifest(manifest);
   const descriptor = {
     mediaType: MEDIA_TYPES.ociManifest,
     digest: digestOf(manifestBytes),
@@ -107,14 +109,10 @@ function fillMissing(
   return [...entries.slice(0, at), ...fillers, ...entries.slice(at)];
 }
 
-const OCI_LAYERS: Readonly<Record<string, string>> = {
-  [MEDIA_TYPES.dockerLayer]: MEDIA_TYPES.ociLayer,
-  [MEDIA_TYPES.dockerLayerGzip]: MEDIA_TYPES.ociLayerGzip,
-};
-
-function toOciLayer(blob: Descriptor): Descriptor {
+/** A base's annotations say something of the base. */
+function withoutAnnotations(blob: Descriptor): Descriptor {
   const { annotations: _annotations, ...rest } = blob;
-  return { ...rest, mediaType: OCI_LAYERS[blob.mediaType] ?? blob.mediaType };
+  return rest;
 }
 
 function isoTime(ms: number): string {
