@@ -39,7 +39,7 @@ const shared = {
 const requireForCommonJs =
   "import { createRequire as zlayerRequire } from 'node:module'; const require = zlayerRequire(import.meta.url);";
 
-// A CommonJS package that is imported when it is used has named exports in Node, but not in esbuild's chunks: give it them.
+// A CommonJS package that is imported when it is used has other exports in esbuild's chunks than in Node: give it Node's.
 const namedExports = {
   name: 'named-exports',
   setup({ onResolve, onLoad }) {
@@ -47,8 +47,9 @@ const namedExports = {
       kind === 'dynamic-import' ? { path, namespace: 'named-exports' } : undefined,
     );
     onLoad({ filter: /.*/, namespace: 'named-exports' }, async ({ path }) => {
-      const names = Object.keys(await import(path)).filter((name) => name !== 'default' && /^\w+$/.test(name));
-      return { contents: `import all from '${path}'; export const { ${names.join(', ')} } = all;`, resolveDir: root };
+      const names = Object.keys(await import(path)).filter((name) => !/^(default|__esModule|.*\W.*)$/.test(name));
+      const contents = `const all = require('${path}'); export default all; export const { ${names.join(', ')} } = all;`;
+      return { contents, resolveDir: root };
     });
   },
 };

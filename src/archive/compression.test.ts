@@ -68,6 +68,14 @@ describe('decompress()', () => {
       }
     });
 
+    run('can be left after the first piece of a small file', async () => {
+      const small = Buffer.from('small\n'.repeat(100));
+      const pieces = decompress(chunked(compressWith(tool, small)!, 1 << 20), kind);
+      const first = await pieces.next();
+      expect(Buffer.from(first.value as Uint8Array).toString()).toContain('small');
+      await expect(pieces.return()).resolves.toMatchObject({ done: true });
+    });
+
     run.each([0.01, 0.5, 0.99])('refuses data that ends after %d of it', async (part) => {
       const short = compressed!.subarray(0, Math.floor(compressed!.length * part));
       await expect(collect(decompress(chunked(short, 4096), kind))).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });

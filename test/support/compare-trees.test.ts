@@ -59,6 +59,12 @@ describe('compareTrees()', () => {
     expect(compareTrees(treeOf(late), treeOf({ ...FILE, mtime: 1_800_000_009 }), BUILT)).toEqual([]);
     expect(compareTrees(treeOf(late), treeOf(FILE), BUILT)).toMatchObject([{ field: 'mtime' }]);
   });
+
+  it('compares times of directories only where both come from the input', () => {
+    const folder: FileNode = { ...FILE, kind: 'directory' };
+    const compareWith = (mtime: number) => compareTrees(treeOf(folder), treeOf({ ...folder, mtime }), BUILT).length;
+    expect([compareWith(1_800_000_005), compareWith(1_700_000_001)]).toEqual([0, 1]);
+  });
 });
 
 describe('compareConfigs()', () => {

@@ -4,7 +4,9 @@ import type { FileNode, FlatTree } from './flatten.ts';
 export interface CompareTreesOptions {
   /**
    * Seconds since the epoch. Times from then on were made by the builds themselves, which ran at different moments: two of
-   * them count as equal. A time before it is part of the input and must be the same on both sides.
+   * them count as equal. A time before it is part of the input and must be the same on both sides. A directory's time is
+   * compared only where both come from the input: a builder that writes into a live tree changes the time of every directory
+   * in which it makes a name, one that writes layers straight does not, and the reference gives it the source's time.
    */
   readonly builtSince: number;
 }
@@ -33,7 +35,8 @@ function compareNodes(
   };
   for (const field of FIELDS) compare(field, formatField(ours, field), formatField(theirs, field));
   compare('xattrs', JSON.stringify(ours.xattrs), JSON.stringify(theirs.xattrs));
-  if (ours.mtime < builtSince || theirs.mtime < builtSince) {
+  const made = [ours, theirs].filter(({ mtime }) => mtime >= builtSince).length;
+  if (made === 0 || (made === 1 && ours.kind !== 'directory')) {
     compare('mtime', String(ours.mtime), String(theirs.mtime));
   }
   return differences;

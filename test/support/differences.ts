@@ -24,12 +24,21 @@ export interface Judgement {
   readonly unused: readonly Allowance[];
 }
 
-/** Sorts differences into explained and unexplained ones. */
-export function judge(differences: readonly Difference[], allowances: readonly Allowance[]): Judgement {
+/**
+ * Sorts differences into explained and unexplained ones. `everywhere` holds what may differ in any image, and so may be
+ * needed or not.
+ */
+export function judge(
+  differences: readonly Difference[],
+  allowances: readonly Allowance[],
+  everywhere: readonly Allowance[] = [],
+): Judgement {
   const covers = (allowance: Allowance, { path, field }: Difference): boolean =>
     (allowance.field === '*' || allowance.field === field) && matches(allowance.path, path);
   return {
-    unexplained: differences.filter((each) => !allowances.some((allowance) => covers(allowance, each))),
+    unexplained: differences.filter(
+      (each) => ![...allowances, ...everywhere].some((allowance) => covers(allowance, each)),
+    ),
     unused: allowances.filter((allowance) => !differences.some((each) => covers(allowance, each))),
   };
 }
