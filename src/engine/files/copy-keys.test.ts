@@ -3,7 +3,17 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CopyOp } from '../../graph/index.ts';
 import { openLocalTree } from '../sources/open-local-tree.ts';
-import { contextOf, copyOp, createTestEngine, directory, entry, file, from, fromStage, type TestEngine } from '../test-engine.fixture.ts';
+import {
+  contextOf,
+  copyOp,
+  createTestEngine,
+  directory,
+  entry,
+  file,
+  from,
+  fromStage,
+  type TestEngine,
+} from '../test-engine.fixture.ts';
 import type { CacheKey, OpResult, TreeResult } from '../types.ts';
 import { contentDigestOf } from './content-digest.ts';
 import { copyKeys } from './copy-keys.ts';
@@ -26,7 +36,10 @@ describe('copyKeys() by content', () => {
   const plain = [directory('src'), file('src/a', 'A'), file('src/b', 'B')];
 
   it.each<[string, TreeResult]>([
-    ['times', contextOf([directory('src', { mtime: 1 }), file('src/a', 'A', { mtime: 2 }), file('src/b', 'B', { mtime: 3 })])],
+    [
+      'times',
+      contextOf([directory('src', { mtime: 1 }), file('src/a', 'A', { mtime: 2 }), file('src/b', 'B', { mtime: 3 })]),
+    ],
     ['owners of a context', contextOf([directory('src'), file('src/a', 'A', { uid: 7, gid: 8 }), file('src/b', 'B')])],
     ['files beside the source', contextOf([...plain, file('other', 'x')])],
     ['mode of the source directory itself', contextOf([directory('src', { mode: 0o700 }), ...plain.slice(1)])],
@@ -39,11 +52,32 @@ describe('copyKeys() by content', () => {
     ['content', contextOf([directory('src'), file('src/a', 'x'), file('src/b', 'B')])],
     ['a name', contextOf([directory('src'), file('src/A', 'A'), file('src/b', 'B')])],
     ['a mode', contextOf([directory('src'), file('src/a', 'A', { mode: 0o755 }), file('src/b', 'B')])],
-    ['a type', contextOf([directory('src'), { entry: entry('src/a', { type: 'symlink', linkTarget: 'A' }) }, file('src/b', 'B')])],
+    [
+      'a type',
+      contextOf([
+        directory('src'),
+        { entry: entry('src/a', { type: 'symlink', linkTarget: 'A' }) },
+        file('src/b', 'B'),
+      ]),
+    ],
     ['a new file', contextOf([...plain, file('src/c')])],
     ['a new empty directory', contextOf([...plain, directory('src/c')])],
-    ['a hard link', contextOf([directory('src'), file('src/a', 'A'), { entry: entry('src/b', { type: 'hardlink', linkTarget: 'src/a' }) }])],
-    ['an attribute', contextOf([directory('src'), file('src/a', 'A', { xattrs: new Map([['user.x', new Uint8Array([1])]]) }), file('src/b', 'B')])],
+    [
+      'a hard link',
+      contextOf([
+        directory('src'),
+        file('src/a', 'A'),
+        { entry: entry('src/b', { type: 'hardlink', linkTarget: 'src/a' }) },
+      ]),
+    ],
+    [
+      'an attribute',
+      contextOf([
+        directory('src'),
+        file('src/a', 'A', { xattrs: new Map([['user.x', new Uint8Array([1])]]) }),
+        file('src/b', 'B'),
+      ]),
+    ],
   ])('depends on %s', async (_what, context) => {
     await using engine = await createTestEngine();
     expect(await keyOf(engine, all, [context])).not.toBe(await keyOf(engine, all, [contextOf(plain)]));
@@ -52,15 +86,24 @@ describe('copyKeys() by content', () => {
   it('depends on the owners of a stage', async () => {
     await using engine = await createTestEngine();
     const copy: Copy = { sources: [fromStage('f')], destination: '/d' };
-    const stage = async (uid: number): Promise<OpResult> => ({ kind: 'layers', layers: [await engine.layer([file('f', 'x', { uid })])] });
+    const stage = async (uid: number): Promise<OpResult> => ({
+      kind: 'layers',
+      layers: [await engine.layer([file('f', 'x', { uid })])],
+    });
     expect(await keyOf(engine, copy, [await stage(1)])).not.toBe(await keyOf(engine, copy, [await stage(2)]));
   });
 
   it('hits across stages whose layers differ where nothing is copied', async () => {
     await using engine = await createTestEngine();
     const copy: Copy = { sources: [fromStage('f')], destination: '/d' };
-    const stage = async (other: string): Promise<OpResult> => ({ kind: 'layers', layers: [await engine.layer([file('f', 'x'), file('o', other)])] });
-    const [first, second] = [await keysOf(engine, copy, [await stage('1')]), await keysOf(engine, copy, [await stage('2')])];
+    const stage = async (other: string): Promise<OpResult> => ({
+      kind: 'layers',
+      layers: [await engine.layer([file('f', 'x'), file('o', other)])],
+    });
+    const [first, second] = [
+      await keysOf(engine, copy, [await stage('1')]),
+      await keysOf(engine, copy, [await stage('2')]),
+    ];
     expect(first[0]?.key).not.toBe(second[0]?.key);
     expect(first[1]?.key).toBe(second[1]?.key);
   });
@@ -76,7 +119,9 @@ describe('copyKeys() by content', () => {
   it('counts the name of what a wildcard finds', async () => {
     await using engine = await createTestEngine();
     const copy: Copy = { sources: [from('f*')], destination: '/d/' };
-    expect(await keyOf(engine, copy, [contextOf([file('f1', 'x')])])).not.toBe(await keyOf(engine, copy, [contextOf([file('f2', 'x')])]));
+    expect(await keyOf(engine, copy, [contextOf([file('f1', 'x')])])).not.toBe(
+      await keyOf(engine, copy, [contextOf([file('f2', 'x')])]),
+    );
   });
 
   it('leaves out what is excluded', async () => {

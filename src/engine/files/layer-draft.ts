@@ -75,7 +75,9 @@ export function createLayerDraft(base: FileTree | undefined): LayerDraft {
           continue;
         }
         if (node.link !== undefined) firstNames.set(node.link, path);
-        yield node.content === undefined ? { entry: node.entry } : { entry: node.entry, content: contentOf(node.content) };
+        yield node.content === undefined
+          ? { entry: node.entry }
+          : { entry: node.entry, content: contentOf(node.content) };
         // The base's directory was replaced and made again: nothing of it may show through.
         if (type === 'directory' && covers.has(path)) yield { opaque: path };
       }

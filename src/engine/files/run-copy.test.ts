@@ -561,10 +561,10 @@ describe('runCopy() with --chown and --chmod', () => {
     expect(listing(await engine.copy({ sources: [from('d')], destination: '/n', chmod }, [context]))).toEqual(expected);
   });
 
-  it.each(['abc', '8', '77777', 'u+', 'u=q', ''])('refuses the mode "%s"', async (chmod) => {
+  it.each(['abc', '8', '77777', 'u=q', 'z+x', ''])('refuses the mode "%s"', async (chmod) => {
     await using engine = await createTestEngine();
     const work = engine.copy({ sources: [from('d')], destination: '/n', chmod }, [context]);
-    expect(await codeOf(work)).toBe(chmod === 'u+' ? 'no error' : 'DOCKERFILE_INVALID');
+    expect(await codeOf(work)).toBe('DOCKERFILE_INVALID');
   });
 });
 

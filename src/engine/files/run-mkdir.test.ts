@@ -8,8 +8,16 @@ async function workdir(
 ): Promise<{ readonly all: readonly string[]; readonly own: readonly string[]; readonly diffId: string }> {
   const base = await engine.layer(items);
   const op = { kind: 'mkdir', base: 0, path, ...(user === undefined ? {} : { user }) } as const;
-  const layer = await runMkdir({ env: engine.env }, { op, inputs: [{ kind: 'layers', layers: [base] }] }, engine.context);
-  return { all: listing(await engine.view([base, layer])), own: listing(await engine.view([layer])), diffId: layer.diffId };
+  const layer = await runMkdir(
+    { env: engine.env },
+    { op, inputs: [{ kind: 'layers', layers: [base] }] },
+    engine.context,
+  );
+  return {
+    all: listing(await engine.view([base, layer])),
+    own: listing(await engine.view([layer])),
+    diffId: layer.diffId,
+  };
 }
 
 describe('runMkdir()', () => {
@@ -23,14 +31,21 @@ describe('runMkdir()', () => {
 
   it('makes an empty layer when the directory is there', async () => {
     await using engine = await createTestEngine();
-    const { own, diffId } = await workdir(engine, { path: '/srv', user: 'nobody', items: [directory('srv', { uid: 3 })] });
+    const { own, diffId } = await workdir(engine, {
+      path: '/srv',
+      user: 'nobody',
+      items: [directory('srv', { uid: 3 })],
+    });
     expect(own).toEqual([]);
     expect(diffId).toBe('sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef');
   });
 
   it('follows links inside the image', async () => {
     await using engine = await createTestEngine();
-    const { own } = await workdir(engine, { path: '/link/x', items: [directory('real'), symlink('link', '../../real')] });
+    const { own } = await workdir(engine, {
+      path: '/link/x',
+      items: [directory('real'), symlink('link', '../../real')],
+    });
     expect(own).toEqual(['d755 0:0 real', 'd755 0:0 real/x']);
   });
 
@@ -43,6 +58,8 @@ describe('runMkdir()', () => {
 
   it('refuses a path through a file', async () => {
     await using engine = await createTestEngine();
-    await expect(workdir(engine, { path: '/f/x', items: [file('f')] })).rejects.toMatchObject({ code: 'COPY_CONFLICT' });
+    await expect(workdir(engine, { path: '/f/x', items: [file('f')] })).rejects.toMatchObject({
+      code: 'COPY_CONFLICT',
+    });
   });
 });

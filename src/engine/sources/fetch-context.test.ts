@@ -55,8 +55,14 @@ describe('fetchContext() of a tar', () => {
 
   it('lets the last of two entries count', async () => {
     await using engine = await createTestEngine();
-    const path = await unpack(engine, await tarOf([file('a', 'one'), directory('b'), file('b/x'), file('a', 'two'), file('b', 'now a file')]));
-    expect([readFileSync(join(path, 'a'), 'utf8'), readFileSync(join(path, 'b'), 'utf8')]).toEqual(['two', 'now a file']);
+    const path = await unpack(
+      engine,
+      await tarOf([file('a', 'one'), directory('b'), file('b/x'), file('a', 'two'), file('b', 'now a file')]),
+    );
+    expect([readFileSync(join(path, 'a'), 'utf8'), readFileSync(join(path, 'b'), 'utf8')]).toEqual([
+      'two',
+      'now a file',
+    ]);
   });
 
   it('writes nothing through a link', async () => {
@@ -80,7 +86,8 @@ describe('fetchContext() of a URL', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const open = (url: string): Promise<string> => fetchContext({ store: engine.env.store }, { kind: 'url', url }, engine.context);
+      const open = (url: string): Promise<string> =>
+        fetchContext({ store: engine.env.store }, { kind: 'url', url }, engine.context);
       expect(readdirSync(await open(`${base}/c.tgz`)).sort()).toEqual(['Dockerfile', 'src']);
       const lone = await open(`${base}/Dockerfile`);
       expect([readdirSync(lone), readFileSync(join(lone, 'Dockerfile'), 'utf8')]).toEqual([['Dockerfile'], 'FROM b\n']);

@@ -50,8 +50,17 @@ function git(directory: string, ...args: readonly string[]): string {
     GIT_AUTHOR_DATE: date,
     GIT_COMMITTER_DATE: date,
   };
-  const options = ['-c', 'protocol.file.allow=always', '-c', 'init.defaultBranch=main', '-c', 'uploadpack.allowAnySHA1InWant=true'];
-  return execFileSync('git', [...options, ...args], { cwd: directory, env, stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim();
+  const options = [
+    '-c',
+    'protocol.file.allow=always',
+    '-c',
+    'init.defaultBranch=main',
+    '-c',
+    'uploadpack.allowAnySHA1InWant=true',
+  ];
+  return execFileSync('git', [...options, ...args], { cwd: directory, env, stdio: ['ignore', 'pipe', 'ignore'] })
+    .toString()
+    .trim();
 }
 
 /** `main` and the tag v1 have one commit, the branch `next` a second one. */
@@ -125,7 +134,8 @@ function fetch(url: string, more: Partial<GitOp> = {}, secrets?: SecretProvider)
   return fetchGit({ env }, { op, vertex: 'v' }, engine.context);
 }
 
-const names = (result: TreeResult): readonly string[] => listing(result.tree).map((line) => line.replace(/ \d+:\d+/, ''));
+const names = (result: TreeResult): readonly string[] =>
+  listing(result.tree).map((line) => line.replace(/ \d+:\d+/, ''));
 
 describe.runIf(hasGit)('fetchGit()', () => {
   it('checks a branch, a tag and a commit out, modes and times normalised, without .git', async () => {
@@ -133,8 +143,19 @@ describe.runIf(hasGit)('fetchGit()', () => {
     const { first, second } = makeRepository(root);
     const url = `${await serveSmart(join(engine.directory, 'repos'))}/r.git/.git`;
     const head = await fetch(url);
-    expect(names(head)).toEqual(['-644 file', 's777 link -> file', '-755 run.sh', 'd755 sub', 'd755 sub/deep', '-644 sub/deep/x']);
-    expect(['file', 'sub', 'link'].map((path) => head.tree.stat(path)?.mtime)).toEqual([COMMIT_TIME, COMMIT_TIME, COMMIT_TIME]);
+    expect(names(head)).toEqual([
+      '-644 file',
+      's777 link -> file',
+      '-755 run.sh',
+      'd755 sub',
+      'd755 sub/deep',
+      '-644 sub/deep/x',
+    ]);
+    expect(['file', 'sub', 'link'].map((path) => head.tree.stat(path)?.mtime)).toEqual([
+      COMMIT_TIME,
+      COMMIT_TIME,
+      COMMIT_TIME,
+    ]);
     expect(head.identity).toContain(first);
     expect((await fetch(url, { ref: 'v1' })).identity).toBe(head.identity);
     expect((await fetch(url, { ref: first })).identity).toBe(head.identity);
@@ -204,7 +225,11 @@ describe.runIf(hasGit)('fetchGit()', () => {
   it('serves as a context of a whole build', async () => {
     makeRepository(join(engine.directory, 'repos/r.git'));
     const url = `${await serveSmart(join(engine.directory, 'repos'))}/r.git/.git`;
-    const directory = await fetchContext({ store: engine.env.store }, { kind: 'url', url: `${url}#v1:sub` }, engine.context);
+    const directory = await fetchContext(
+      { store: engine.env.store },
+      { kind: 'url', url: `${url}#v1:sub` },
+      engine.context,
+    );
     expect(readdirSync(directory)).toEqual(['deep']);
   });
 });

@@ -37,7 +37,9 @@ function fetch(engine: TestEngine, url: string, more: Partial<HttpOp> = {}): Pro
 
 function textOf({ tree }: TreeResult): string {
   const entry = tree.stat('file.tgz');
-  return entry === undefined ? '' : Buffer.concat([...readContent(tree.content('file.tgz'), entry.sizeBytes)]).toString();
+  return entry === undefined
+    ? ''
+    : Buffer.concat([...readContent(tree.content('file.tgz'), entry.sizeBytes)]).toString();
 }
 
 const sha256 = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}`;
@@ -46,13 +48,28 @@ const sha512 = (text: string): Digest => `sha512:${createHash('sha512').update(t
 describe('fetchHttp()', () => {
   it('gives one file, 0600, with the time of the server', async () => {
     await using engine = await createTestEngine();
-    const { url } = await serve((_, response) => response.setHeader('last-modified', 'Thu, 01 Jan 1970 00:01:40 GMT').end('data'));
+    const { url } = await serve((_, response) =>
+      response.setHeader('last-modified', 'Thu, 01 Jan 1970 00:01:40 GMT').end('data'),
+    );
     const result = await fetch(engine, `${url}/a`);
-    expect(result.tree.stat('file.tgz')).toMatchObject({ type: 'file', mode: 0o600, uid: 0, gid: 0, mtime: 100, sizeBytes: 4 });
+    expect(result.tree.stat('file.tgz')).toMatchObject({
+      type: 'file',
+      mode: 0o600,
+      uid: 0,
+      gid: 0,
+      mtime: 100,
+      sizeBytes: 4,
+    });
     expect(textOf(result)).toBe('data');
     expect(result.identity).toContain(sha256('data'));
     expect(result.fileDigest?.('file.tgz')).toBe(sha256('data').slice(7));
-    expect(engine.events.at(-1)).toMatchObject({ kind: 'transfer', direction: 'download', currentBytes: 4, totalBytes: 4, done: true });
+    expect(engine.events.at(-1)).toMatchObject({
+      kind: 'transfer',
+      direction: 'download',
+      currentBytes: 4,
+      totalBytes: 4,
+      done: true,
+    });
   });
 
   it('takes the epoch when the server gives no time, and an empty file', async () => {
@@ -79,7 +96,9 @@ describe('fetchHttp()', () => {
   it('checks checksums, and asks nobody when it has the file already', async () => {
     await using engine = await createTestEngine();
     const { url, requests } = await serve((_, response) => response.end('data'));
-    await expect(fetch(engine, `${url}/c`, { checksum: sha256('other') })).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
+    await expect(fetch(engine, `${url}/c`, { checksum: sha256('other') })).rejects.toMatchObject({
+      code: 'CHECKSUM_MISMATCH',
+    });
     await fetch(engine, `${url}/c`, { checksum: sha512('data') });
     const before = requests.length;
     await fetch(engine, `${url}/c`, { checksum: sha256('data') });
@@ -121,7 +140,9 @@ describe('fetchHttp()', () => {
   it('tells what the server answered, without secrets of the URL', async () => {
     await using engine = await createTestEngine();
     const { url } = await serve((_, response) => response.writeHead(404).end('no'));
-    const error = await fetch(engine, `${url.replace('//', '//me:secret@')}/x?sig=hidden`).catch((thrown: unknown) => thrown);
+    const error = await fetch(engine, `${url.replace('//', '//me:secret@')}/x?sig=hidden`).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(error).toMatchObject({ code: 'DOWNLOAD_FAILED', message: expect.stringContaining('404') });
     expect(String(error)).not.toMatch(/secret|hidden/);
   });

@@ -1,6 +1,13 @@
 import { open } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
-import { BuildError, createDigester, type Digest, linkedAbort, type RunContext, toBuildError } from '../../core/index.ts';
+import {
+  BuildError,
+  createDigester,
+  type Digest,
+  linkedAbort,
+  type RunContext,
+  toBuildError,
+} from '../../core/index.ts';
 import { redactUrl } from './redact-url.ts';
 
 /** One conditional GET into a file. */

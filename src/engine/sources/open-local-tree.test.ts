@@ -18,14 +18,20 @@ function write(root: string, files: Readonly<Record<string, string>>): void {
   }
 }
 
-async function contextIn(engine: TestEngine, files: Readonly<Record<string, string>>, ignore?: string): Promise<{ readonly root: string; readonly open: () => Promise<TreeResult> }> {
+async function contextIn(
+  engine: TestEngine,
+  files: Readonly<Record<string, string>>,
+  ignore?: string,
+): Promise<{ readonly root: string; readonly open: () => Promise<TreeResult> }> {
   const root = join(engine.directory, 'context');
   write(root, files);
-  const matcher = ignore === undefined ? undefined : createIgnoreMatcher(parseIgnoreFile(ignore, { fileName: '.dockerignore' }));
+  const matcher =
+    ignore === undefined ? undefined : createIgnoreMatcher(parseIgnoreFile(ignore, { fileName: '.dockerignore' }));
   return { root, open: () => openLocalTree({ env: engine.env }, { directory: root, ignore: matcher }) };
 }
 
-const names = (result: TreeResult): readonly string[] => listing(result.tree).map((line) => line.split(' ')[2] as string);
+const names = (result: TreeResult): readonly string[] =>
+  listing(result.tree).map((line) => line.split(' ')[2] as string);
 const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 describe('openLocalTree()', () => {
@@ -56,7 +62,7 @@ describe('openLocalTree()', () => {
 
   it('keeps names that are not UTF-8', async () => {
     await using engine = await createTestEngine();
-    const { root, open } = await contextIn(engine, { 'ünï': 'u' });
+    const { root, open } = await contextIn(engine, { ünï: 'u' });
     writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x66, 0xe9])]), 'latin');
     const { tree, fileDigest } = await open();
     expect(tree.list('')).toEqual(['f\xe9', '\xc3\xbcn\xc3\xaf']);
@@ -149,7 +155,11 @@ describe('the stat cache of openLocalTree()', () => {
         const stamp = tree.stamp(path);
         return stamp === undefined ? undefined : (await openStatCache(engine.env.store, tree.root)).get(path, stamp);
       };
-      expect([await cached('a'), await cached('sub/c'), await cached('b')]).toEqual([sha('one'), sha('see'), sha('other')]);
+      expect([await cached('a'), await cached('sub/c'), await cached('b')]).toEqual([
+        sha('one'),
+        sha('see'),
+        sha('other'),
+      ]);
       writeFileSync(join(root, 'a'), 'changed');
       unlinkSync(join(root, 'b'));
       expect([await cached('a'), await cached('sub/c')]).toEqual([undefined, sha('see')]);

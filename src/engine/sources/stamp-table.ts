@@ -69,7 +69,8 @@ export function createStampTable(initial: Float64Array = new Float64Array()): St
       }
       return true;
     },
-    changedMs: (row) => Math.max(data[row * STAMP_FIELDS + MTIME] as number, data[row * STAMP_FIELDS + CTIME] as number),
+    changedMs: (row) =>
+      Math.max(data[row * STAMP_FIELDS + MTIME] as number, data[row * STAMP_FIELDS + CTIME] as number),
     sizeBytes: (row) => data[row * STAMP_FIELDS + SIZE] as number,
     fileId: (row) => `${data[row * STAMP_FIELDS + DEVICE]}:${data[row * STAMP_FIELDS + INODE]}`,
     get rows() {
