@@ -117,6 +117,32 @@ describe('writeLayer() and readTar()', () => {
   });
 });
 
+describe('readTar() and indexLayer()', () => {
+  it('give a result or a BuildError for an archive with damaged bytes, and agree', async () => {
+    const tar = join(directory, 'damaged.tar');
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(entries, damage, fc.boolean(), async (items, places, cut) => {
+        const bytes = await tarOf(items);
+        for (const [place, value] of places) bytes[place % bytes.length] = value;
+        const damaged = cut ? bytes.subarray(0, places[0]![0] % bytes.length) : bytes;
+        writeFileSync(tar, damaged);
+        const streamed = await readAll(damaged, 999).catch((error: unknown) => error);
+        const failure = streamed instanceof Error ? streamed : undefined;
+        if (failure !== undefined) expect(isBuildError(failure)).toBe(true);
+        try {
+          indexLayer(tar, { whiteouts: false });
+          if (failure !== undefined) expect(failure.message).toMatch(/ends|inside/);
+        } catch (error) {
+          expect(isBuildError(error)).toBe(true);
+          if (failure === undefined) expect((error as Error).message).toMatch(/lies below|root is not/);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 describe('indexLayer()', () => {
   it('equals the table that writing the layer made', async () => {
     const tar = join(directory, 'indexed.tar');

@@ -113,15 +113,13 @@ export function isZeroBlock(block: Buffer): boolean {
 export function hasValidChecksum(block: Buffer): boolean {
   const stored = parseNumber(block, 148, 8);
   if (stored === undefined) return false;
-  let unsigned = 8 * 0x20;
-  let negative = 0;
-  for (let i = 0; i < BLOCK; i++) {
-    if (i >= 148 && i < 156) continue;
-    const byte = block[i]!;
-    unsigned += byte;
-    if (byte >= 0x80) negative += 256;
-  }
-  return stored === unsigned || stored === unsigned - negative;
+  // The checksum itself counts as spaces.
+  let sum = 8 * 0x20;
+  for (let i = 0; i < 148; i++) sum += block[i]!;
+  for (let i = 156; i < BLOCK; i++) sum += block[i]!;
+  if (stored === sum) return true;
+  for (let i = 0; i < BLOCK; i++) if (block[i]! >= 0x80 && (i < 148 || i >= 156)) sum -= 256;
+  return stored === sum;
 }
 
 /**
