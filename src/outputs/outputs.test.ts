@@ -392,6 +392,15 @@ describe('writeDestination()', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
     expect(leftovers()).toEqual([]);
   });
+  it('tells how far it is', async () => {
+    const events: BuildEvent[] = [];
+    const parts = Array.from({ length: 3 }, () => Buffer.alloc(5 << 20));
+    await writeDestination(join(base, 'file'), bytesOf(...parts), { ...context, emit: (event) => events.push(event) });
+    expect(events).toMatchObject([
+      { kind: 'transfer', direction: 'export', currentBytes: 10 << 20, done: false },
+      { kind: 'transfer', direction: 'export', currentBytes: 15 << 20, done: true },
+    ]);
+  });
   it('writes through a symbolic link to the file it names, and keeps the link', async () => {
     writeFileSync(join(base, 'real'), 'old');
     symlinkSync('real', join(base, 'link'));

@@ -8,6 +8,8 @@ import { BuildError, isBuildError, type RunContext, throwIfCancelled, toBuildErr
 /** A file's path, `-` for standard output, or a stream, which is left open. */
 export type Destination = string | Writable;
 
+const BYTES_PER_EVENT = 8 << 20;
+
 /**
  * Writes bytes to a destination. A file appears whole or not at all: it is written beside its place and then renamed.
  *
@@ -20,7 +22,27 @@ export async function writeDestination(
 ): Promise<void> {
   if (destination instanceof Writable) await writeStream(destination, bytes, context);
   else if (destination === '-') await writeStream(process.stdout, bytes, context);
-  else await writeFileWhole(destination, bytes, context);
+  else await writeFileWhole(destination, observe(bytes, destination, context), context);
+}
+
+/** Passes bytes on and tells of them now and then, and at the end. */
+async function* observe(
+  bytes: AsyncIterable<Uint8Array>,
+  name: string,
+  context: RunContext,
+): AsyncGenerator<Uint8Array> {
+  const progress = { kind: 'transfer', direction: 'export', id: `export ${name}`, name } as const;
+  let currentBytes = 0;
+  let toldBytes = 0;
+  for await (const chunk of bytes) {
+    currentBytes += chunk.length;
+    if (currentBytes - toldBytes >= BYTES_PER_EVENT) {
+      toldBytes = currentBytes;
+      context.emit({ ...progress, time: Date.now(), currentBytes, done: false });
+    }
+    yield chunk;
+  }
+  context.emit({ ...progress, time: Date.now(), currentBytes, done: true });
 }
 
 async function writeFileWhole(

@@ -1,7 +1,6 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { BuildError } from '../core/index.ts';
-import { syncPath, writeNewFile } from './durable.ts';
+import { writeNewFile } from './durable.ts';
 import type { StorePaths } from './paths.ts';
 import { keepReserve } from './reserve.ts';
 import { guard, systemCode } from './store-error.ts';
@@ -14,7 +13,7 @@ const STORE_VERSION = 1;
 const OURS = new Set(['oci-layout', 'index.json', 'blobs', 'zlayer', 'lost+found']);
 
 /** An index without entries (image-spec, image-index.md). */
-export const EMPTY_INDEX = {
+const EMPTY_INDEX = {
   schemaVersion: 2,
   mediaType: 'application/vnd.oci.image.index.v1+json',
   manifests: [],
@@ -54,8 +53,7 @@ function createLayout(home: StoreHome): void {
   for (const path of [`${paths.blobs}/sha256`, paths.tmp, paths.trash, paths.leases, paths.areas, paths.records]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
-  createOnce(home, paths.index, EMPTY_INDEX);
-  createOnce(home, paths.layoutFile, { imageLayoutVersion: '1.0.0' });
+  mendLayout(home);
   rmSync(paths.versionFile, { force: true });
   createOnce(home, paths.versionFile, { version: STORE_VERSION });
   keepReserve(home);
@@ -75,10 +73,25 @@ function refuseForeign(root: string): void {
   );
 }
 
+/**
+ * Writes `oci-layout` and `index.json` where they are missing. They are not synced: naming an image makes the index durable,
+ * and until then a power cut can only leave them empty, which counts as missing.
+ */
+export function mendLayout(home: StoreHome): void {
+  createOnce(home, home.paths.index, EMPTY_INDEX);
+  createOnce(home, home.paths.layoutFile, { imageLayoutVersion: '1.0.0' });
+}
+
 /** A link fails where a file is: the first of several processes wins, and nobody ever sees half a file. */
 function createOnce(home: StoreHome, path: string, value: unknown): void {
+  const sizeBytes = statSync(path, { throwIfNoEntry: false })?.size;
+  if (sizeBytes !== undefined && sizeBytes > 0) return;
   const temporaryPath = home.temporaryPath('layout');
-  writeNewFile(temporaryPath, Buffer.from(JSON.stringify(value)), { durable: true });
+  writeNewFile(temporaryPath, Buffer.from(JSON.stringify(value)));
+  if (sizeBytes === 0) {
+    renameSync(temporaryPath, path);
+    return;
+  }
   try {
     linkSync(temporaryPath, path);
   } catch (error) {
@@ -86,7 +99,6 @@ function createOnce(home: StoreHome, path: string, value: unknown): void {
   } finally {
     rmSync(temporaryPath);
   }
-  syncPath(dirname(path));
 }
 
 function tooNew(paths: StorePaths, version: number): BuildError {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -43,6 +43,13 @@ describe('recoverBoot()', () => {
     const after = await reboot();
     expect(await after.blobs.has(good)).toBe(true);
     expect(await after.blobs.has(bad)).toBe(false);
+  });
+
+  it('mends the files of a layout that was made just before', async () => {
+    for (const name of ['index.json', 'oci-layout']) truncateSync(join(store.root, name), 0);
+    const after = await reboot();
+    expect(await after.images.list()).toEqual([]);
+    expect(JSON.parse(readFileSync(join(store.root, 'oci-layout'), 'utf8'))).toEqual({ imageLayoutVersion: '1.0.0' });
   });
 
   it('happens once', async () => {

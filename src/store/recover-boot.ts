@@ -4,6 +4,7 @@ import { isBuildError } from '../core/index.ts';
 import { listNames } from './areas.ts';
 import { isFirstSinceBoot, writeBootMark } from './boot-mark.ts';
 import { lockIndex } from './index-file.ts';
+import { mendLayout } from './layout.ts';
 import type { StoreHome } from './store-home.ts';
 
 /** Linux writes dirty data back after 30 s; ten times that leaves room for a slow disk. */
@@ -21,6 +22,7 @@ export async function recoverBoot(home: StoreHome): Promise<void> {
     const lock = await lockIndex(home);
     try {
       if (!isFirstSinceBoot(home.paths)) return;
+      mendLayout(home);
       discardUnsafe(home);
       writeBootMark(home);
     } finally {

@@ -104,17 +104,19 @@ async function writeLayout(destination: string, opened: OpenedImages, context: R
   const path = resolve(destination);
   const before = guardOutput(destination, () => readLayout(path));
   const target = before === undefined ? temporarySibling(path) : path;
+  // Progress per file of the layout would tell nobody anything; compression has told of its own.
+  const silent: RunContext = { ...context, emit: () => undefined };
   try {
     for await (const { blob, source } of opened.blobs()) {
       const file = join(target, blobPath(blob));
       if (statSync(file, { throwIfNoEntry: false })?.size === blob.size) continue;
       guardOutput(destination, () => mkdirSync(dirname(file), { recursive: true }));
-      await writeDestination(file, source.open(blobOf(blob)), context);
+      await writeDestination(file, source.open(blobOf(blob)), silent);
     }
     const names = new Set(opened.entries.map(layoutName));
     const kept = (before?.manifests ?? []).filter((entry) => !names.has(layoutName(entry)));
-    await writeDestination(join(target, 'oci-layout'), once(LAYOUT_FILE), context);
-    await writeDestination(join(target, 'index.json'), once(layoutIndex([...kept, ...opened.entries])), context);
+    await writeDestination(join(target, 'oci-layout'), once(LAYOUT_FILE), silent);
+    await writeDestination(join(target, 'index.json'), once(layoutIndex([...kept, ...opened.entries])), silent);
     if (target !== path) guardOutput(destination, () => renameSync(target, path));
   } finally {
     if (target !== path) rmSync(target, { recursive: true, force: true });
