@@ -132,8 +132,10 @@ describe('buildah pull', () => {
     );
   };
   const title = (kind: string): string => `takes our ${kind} archive under its name`;
-  if (IS_USER) console.warn('SKIPPED: buildah pull into a storage of its own needs root');
-  else {
+  if (IS_USER) {
+    it.skip('SKIPPED: a storage of its own needs root');
+    console.warn('SKIPPED: buildah pull into a storage of its own needs root');
+  } else {
     itWith('buildah', title('OCI'), () => pull(`oci-archive:${join(base, 'oci.tar')}`));
     itWith('buildah', title('docker'), () => pull(`docker-archive:${join(base, 'docker.tar')}`));
   }
