@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { usageOf } from '../help.ts';
 import { formatOption, optionNotes } from '../options/format-option.ts';
 import type { OptionSpec } from '../options/option-table.ts';
+import { escapeCell, markdownTable } from './markdown-table.ts';
 
 /** docs/cli.md */
 export function formatCliPage(commands: readonly Command[]): string {
@@ -14,16 +15,18 @@ export function formatCliPage(commands: readonly Command[]): string {
     'that of the kind of error: see [errors.md](errors.md). Options may stand before and after arguments: `-t NAME`, `-tNAME`,',
     '`-t=NAME`, `--tag NAME` and `--tag=NAME` are the same; `--` ends the options; options with `...` may be repeated.',
     '',
-    '| Command | |',
-    '|---|---|',
-    ...commands.map(({ name, summary }) => `| [\`zlayer ${name}\`](#zlayer-${name}) | ${escapeCell(summary)} |`),
+    ...markdownTable(
+      ['Command', 'What it does'],
+      commands.map(({ name, summary }) => [`[\`zlayer ${name}\`](#zlayer-${name})`, escapeCell(summary)]),
+    ),
     '',
     ...commands.flatMap(commandSection),
     '## Environment',
     '',
-    '| Variable | Effect |',
-    '|---|---|',
-    ...VARIABLES.map(([name, effect]) => `| \`${name}\` | ${effect} |`),
+    ...markdownTable(
+      ['Variable', 'Effect'],
+      VARIABLES.map(([name, effect]) => [`\`${name}\``, effect]),
+    ),
     '',
   ].join('\n');
 }
@@ -63,34 +66,28 @@ function commandSection(command: Command): readonly string[] {
 
 function optionTable(options: ReadonlyArray<readonly [string, OptionSpec]>): readonly string[] {
   if (options.length === 0) return [];
-  return [
-    '| Option | Effect |',
-    '|---|---|',
-    ...options.map(([name, spec]) => {
-      const notes = optionNotes(spec);
-      const text = `${spec.help}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}.`;
-      return `| \`${escapeCell(formatOption(name, spec).trim())}\` | ${escapeCell(text)} |`;
-    }),
-    '',
-  ];
+  const rows = options.map(([name, spec]) => {
+    const notes = optionNotes(spec);
+    const text = `${spec.help}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}.`;
+    return [optionCell(name, spec), escapeCell(text)];
+  });
+  return [...markdownTable(['Option', 'Effect'], rows), ''];
+}
+
+function optionCell(name: string, spec: OptionSpec): string {
+  return `\`${escapeCell(formatOption(name, spec).trim())}\``;
 }
 
 function refusedTable(options: ReadonlyArray<readonly [string, OptionSpec]>): readonly string[] {
   if (options.length === 0) return [];
+  const rows = options.map(([name, spec]) => {
+    const accepts = spec.kind === 'refused' ? (spec.accepts ?? []) : [];
+    return [optionCell(name, spec), `${escapeCell(spec.help)}.`, accepts.map((value) => `\`${value}\``).join(', ')];
+  });
   return [
     'Options of docker that are refused (error `UNSUPPORTED`), and the values that are accepted all the same:',
     '',
-    '| Option | Reason | Accepted |',
-    '|---|---|---|',
-    ...options.map(([name, spec]) => {
-      const accepts = spec.kind === 'refused' ? (spec.accepts ?? []) : [];
-      return `| \`${escapeCell(formatOption(name, spec).trim())}\` | ${escapeCell(spec.help)}. | ${accepts.map((value) => `\`${value}\``).join(', ')} |`;
-    }),
+    ...markdownTable(['Option', 'Reason', 'Accepted'], rows),
     '',
   ];
-}
-
-/** A bar would end a cell of the table. */
-function escapeCell(text: string): string {
-  return text.replaceAll('|', '\\|');
 }

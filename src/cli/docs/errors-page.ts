@@ -1,5 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type ErrorKind, exitCodeOf } from '../../core/index.ts';
 import { ERROR_MEANINGS, KIND_MEANINGS } from './error-meanings.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** docs/errors.md */
 export function formatErrorsPage(): string {
@@ -15,19 +16,20 @@ export function formatErrorsPage(): string {
     '',
     '## Kinds',
     '',
-    '| Kind | Exit status | What to do |',
-    '|---|---|---|',
-    ...kinds.map((kind) => `| \`${kind}\` | ${exitCodeOf(kind)} | ${KIND_MEANINGS[kind]} |`),
+    ...markdownTable(
+      ['Kind', 'Exit status', 'What to do'],
+      kinds.map((kind) => [`\`${kind}\``, String(exitCodeOf(kind)), KIND_MEANINGS[kind]]),
+    ),
     '',
     '## Codes',
     '',
-    '| Code | Kind | Exit status | Meaning |',
-    '|---|---|---|---|',
-    ...codes.map((code) => {
-      const spec: { readonly kind: ErrorKind; readonly retryable?: true } = ERROR_CODES[code];
-      const retry = spec.retryable === true ? ' The same call may succeed later.' : '';
-      return `| \`${code}\` | \`${spec.kind}\` | ${exitCodeOf(spec.kind)} | ${ERROR_MEANINGS[code]}${retry} |`;
-    }),
+    ...markdownTable(['Code', 'Kind', 'Exit status', 'Meaning'], codes.map(codeRow)),
     '',
   ].join('\n');
+}
+
+function codeRow(code: ErrorCode): readonly string[] {
+  const spec: { readonly kind: ErrorKind; readonly retryable?: true } = ERROR_CODES[code];
+  const retry = spec.retryable === true ? ' The same call may succeed later.' : '';
+  return [`\`${code}\``, `\`${spec.kind}\``, String(exitCodeOf(spec.kind)), ERROR_MEANINGS[code] + retry];
 }
