@@ -1,6 +1,15 @@
 import { createHash, type Hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Entry, readContent } from '../../archive/index.ts';
-import { BuildError, type BytePath, bytePathOf, type Digest, textOfPath } from '../../core/index.ts';
+import {
+  BuildError,
+  type BytePath,
+  bytePathOf,
+  type Digest,
+  type RunContext,
+  textOfPath,
+  throwIfCancelled,
+} from '../../core/index.ts';
 import type { TreeResult } from '../types.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 import { type Selection, type SourceTree, walkSelection } from './selection.ts';
@@ -15,12 +24,41 @@ export interface ContentDigestOptions {
 /** Bytes of names and metadata that are gathered before they are hashed. */
 const BATCH_BYTES = 64 << 10;
 
+/** Longest time in which the event loop is not served. */
+const TURN_MS = 50;
+
 /**
  * The digest of everything that a selection takes: relative names, types, modes, owners, link targets, hard links, devices,
  * extended attributes and content; never times, nor anything that is excluded. Of a directory its own mode and owner do not
- * count: its content goes into a directory of another name.
+ * count: its content goes into a directory of another name. The event loop is served between files.
+ *
+ * @throws BuildError `CONTEXT_INVALID` for what cannot be read, `CANCELLED`.
  */
-export function digestOfSelection(source: SourceTree, selection: Selection, options: ContentDigestOptions): Digest {
+export async function digestOfSelection(
+  { source, selection }: SelectedContent,
+  options: ContentDigestOptions,
+  context: RunContext,
+): Promise<Digest> {
+  const steps = digestSteps({ source, selection }, options);
+  let turnEnds = performance.now() + TURN_MS;
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() < turnEnds) continue;
+    await nextTurn();
+    throwIfCancelled(context.signal);
+    turnEnds = performance.now() + TURN_MS;
+  }
+}
+
+/** What is taken, and the tree that it is taken from. */
+export interface SelectedContent {
+  readonly source: SourceTree;
+  readonly selection: Selection;
+}
+
+/** Yields after every entry. */
+function* digestSteps({ source, selection }: SelectedContent, options: ContentDigestOptions): Generator<void, Digest> {
   const listing = createListing();
   const links = new Map<string, number>();
   const add = (path: BytePath, relative: BytePath, entry: Entry): void => {
@@ -39,7 +77,10 @@ export function digestOfSelection(source: SourceTree, selection: Selection, opti
   const { entry, path } = selection;
   if (entry.type === 'directory') listing.add('directory');
   else add(path, '', entry);
-  for (const walked of walkSelection(selection)) add(walked.path, walked.relative, walked.entry);
+  for (const walked of walkSelection(selection)) {
+    add(walked.path, walked.relative, walked.entry);
+    yield;
+  }
   return listing.digest();
 }
 
@@ -57,7 +98,12 @@ export function contentDigestOf(result: TreeResult, source: string): Digest {
       facts: { path: text },
     });
   }
-  return digestOfSelection(result, { tree: result.tree, path, entry, name: '' }, { ownerless: result.ownerless });
+  const selection = { tree: result.tree, path, entry, name: '' };
+  const steps = digestSteps({ source: result, selection }, { ownerless: result.ownerless });
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 function fileDigest(source: SourceTree, path: BytePath, entry: Entry): string {

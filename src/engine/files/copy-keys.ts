@@ -1,4 +1,5 @@
 import {
+  type BytePath,
   bytePathOf,
   chainIdOf,
   digestHex,
@@ -111,13 +112,11 @@ async function sourceFields(
   const digests: [string, string][] = [];
   const result = work.inputs[source.input];
   const ownerless = source.ownerless || (result?.kind === 'tree' && result.ownerless);
+  const onFile = (path: BytePath, hex: string): void => {
+    if (files.length <= MAX_NAMED_FILES) files.push([`file ${textOfPath(path)}`, hex.slice(0, SHORT_DIGEST)]);
+  };
   for (const [index, selection] of selectSources(tree, source, op).entries()) {
-    const digest = digestOfSelection(tree, selection, {
-      ownerless,
-      onFile: (path, hex) => {
-        if (files.length <= MAX_NAMED_FILES) files.push([`file ${textOfPath(path)}`, hex.slice(0, SHORT_DIGEST)]);
-      },
-    });
+    const digest = await digestOfSelection({ source: tree, selection }, { ownerless, onFile }, work.context);
     digests.push([`name ${index + 1} of ${name}`, nameOf(selection)], [`content ${index + 1} of ${name}`, digest]);
   }
   if (result?.kind === 'tree') await result.saveDigests?.();
