@@ -371,6 +371,7 @@ describe('parseDockerfile()', () => {
       const { error, marked } = failure(inStage('RUN <<EOF\necho\n EOF\n'));
       expect(error.message).toContain('never ends');
       expect(marked).toBe('<<EOF');
+      expect(failure(inStage('COPY <<A <<B /\na\nA\nb\n')).marked).toBe('<<B');
     });
     it('refuses one as destination', () => {
       expect(failure(inStage('COPY src <<EOF\nx\nEOF')).marked).toBe('<<EOF');

@@ -1,11 +1,12 @@
 import { BuildError } from '../core/index.ts';
-import { isSpace, skipSpace, trimEndIndex, trimSpace } from './characters.ts';
-import { findHeredocs, type HeredocHead, stripLeadingTabs } from './heredoc.ts';
+import { skipSpace, trimEndIndex, trimSpace } from './characters.ts';
+import { findHeredocs, type HeredocHead, parseHeredocHead, stripLeadingTabs } from './heredoc.ts';
 import { parseJsonForm } from './json-form.ts';
-import { joinPieces, type LogicalLine, offsetOf } from './logical-line.ts';
+import { joinPieces, type LogicalLine, offsetsOf, type Word } from './logical-line.ts';
 import { lineAt, locationBetween, rangeBetween, type SourceText } from './source-text.ts';
 import { type Statement, type StatementParts, splitStatement } from './statement.ts';
 import type { Heredoc, ParseWarning } from './types.ts';
+import { splitAtBlanks } from './words.ts';
 
 export interface StatementList {
   readonly statements: readonly Statement[];
@@ -191,13 +192,24 @@ function unterminated(
   source: SourceText,
   { read, head }: { readonly read: ReadLine; readonly head: HeredocHead },
 ): BuildError {
-  const at = read.line.text.indexOf('<<');
-  const start = offsetOf(read.line, at);
-  let end = start;
-  while (end < read.end && !isSpace(source.text.charCodeAt(end))) end++;
+  const { start, end } = offsetsOf(read.line, headWord(read.line.text, head));
   const line = lineAt(source, start) + 1;
   return new BuildError('DOCKERFILE_SYNTAX', `The heredoc "${head.name}" of line ${line} never ends.`, {
     hint: `Close it with a line that holds only ${head.name}${head.chomp ? ' (tabs before it are fine)' : ', without blanks before or behind it'}.`,
     location: locationBetween(source, start, end),
   });
+}
+
+/** The word of a line that is the head; the line itself where blanks or quotes keep it from being one word. */
+function headWord(line: string, head: HeredocHead): Word {
+  const whole = { text: line, start: 0, end: line.length };
+  return splitAtBlanks(line, whole).find(({ text }) => nameOfHead(text) === head.name) ?? whole;
+}
+
+function nameOfHead(word: string): string | undefined {
+  try {
+    return parseHeredocHead(word)?.name;
+  } catch {
+    return undefined;
+  }
 }

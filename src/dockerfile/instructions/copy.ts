@@ -84,10 +84,11 @@ function sourcesAndDestination(statement: Statement, words: readonly Word[]): So
       hint: 'The last word is the destination: put the path behind the heredoc, as in COPY <<EOF /path.',
     });
   }
+  const bodies = new Map(statement.heredocs.map((heredoc) => [heredoc.name, heredoc]));
   const sources = words.slice(0, -1).map((word) => {
     const head = headOf(word.text);
     // A JSON form has no bodies: there, a word that looks like a heredoc is a path.
-    return head === undefined ? word.text : (statement.heredocs.find(({ name }) => name === head.name) ?? word.text);
+    return head === undefined ? word.text : (bodies.get(head.name) ?? word.text);
   });
   return { sources, destination: destination.text };
 }
