@@ -18,7 +18,7 @@ describe('createPlainProgress()', () => {
     const lines = show([...RECORDING, ...SUCCESS]);
     expect(lines.slice(0, 8)).toEqual([
       '#1 [build 1/5] FROM docker.io/library/debian:12',
-      '#1 pulling 4f4fb700ef54 0B / 48.5MB',
+      '#1 pulling 4f4fb700ef54 33MB / 48.5MB',
       '#1 pulling 4f4fb700ef54 48.5MB done',
       '#1 DONE 1.6s',
       '',
@@ -93,7 +93,7 @@ describe('createPlainProgress()', () => {
     ]);
   });
 
-  it('mentions a long transfer every five seconds and at its end', () => {
+  it('mentions a transfer after a second, then every five, and at its end', () => {
     const transfer = (atMs: number, currentBytes: number): Recording[number] => [
       atMs,
       {
@@ -108,14 +108,15 @@ describe('createPlainProgress()', () => {
     ];
     const lines = show([
       transfer(0, 0),
+      transfer(900, 900),
       transfer(1000, 1000),
-      transfer(5000, 5000),
-      transfer(5100, 5100),
-      transfer(5200, 9000),
+      transfer(5900, 5900),
+      transfer(6000, 6000),
+      transfer(6100, 9000),
     ]);
     expect(lines.filter((line) => line !== '')).toEqual([
-      'pushing app 0B / 9kB',
-      'pushing app 5kB / 9kB',
+      'pushing app 1kB / 9kB',
+      'pushing app 6kB / 9kB',
       'pushing app 9kB done',
     ]);
   });

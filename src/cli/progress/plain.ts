@@ -20,7 +20,8 @@ interface Step {
   readonly splitters: Record<'stdout' | 'stderr', LineSplitter>;
 }
 
-/** A running transfer is mentioned this often at most. */
+/** A transfer is mentioned when it has run so long, then this often, and at its end. */
+const FIRST_TRANSFER_MS = 1000;
 const TRANSFER_INTERVAL_MS = 5000;
 /** A step that is silent for so long is named; before, most are over, and need no line of their own among others. */
 const SILENCE_MS = 200;
@@ -32,7 +33,7 @@ const SILENCE_MS = 200;
 export function createPlainProgress(output: TextOutput, style: Style): Progress {
   const steps = new Map<string, Step>();
   const warnings: Warning[] = [];
-  const mentionedMs = new Map<string, TimeMs>();
+  const transfersDueMs = new Map<string, TimeMs>();
   let shown: Step | undefined;
   let closed = false;
 
@@ -50,9 +51,10 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
     for (const line of [...rest.map((text) => logLine(step, event.time, text)), ...lines]) show(step, line);
   };
   const onTransfer = (event: Transfer): void => {
-    const last = mentionedMs.get(event.id);
-    if (!event.done && last !== undefined && event.time - last < TRANSFER_INTERVAL_MS) return;
-    mentionedMs.set(event.id, event.time);
+    const dueMs = transfersDueMs.get(event.id) ?? event.time + FIRST_TRANSFER_MS;
+    const isDue = event.done || event.time >= dueMs;
+    transfersDueMs.set(event.id, isDue ? event.time + TRANSFER_INTERVAL_MS : dueMs);
+    if (!isDue) return;
     const line = transferLine(event);
     if (event.vertex !== undefined) show(stepOf(steps, event.vertex), line);
     else {
@@ -104,7 +106,7 @@ export function createPlainProgress(output: TextOutput, style: Style): Progress 
     for (const { naming } of steps.values()) clearTimeout(naming);
     const lines = formatWarnings(warnings, style);
     const text = lines.map((line) => `${line}\n`).join('');
-    if (shown !== undefined || mentionedMs.size > 0) output.write('\n');
+    if (shown !== undefined || transfersDueMs.size > 0) output.write('\n');
     if (text !== '') output.write(`${text}\n`);
   };
   return { onEvent, showsWholeOutput: true, close };

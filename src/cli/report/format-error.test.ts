@@ -40,7 +40,6 @@ describe('formatError()', () => {
       'error: The step cannot be run, because',
       '       this machine has no user',
       '       namespaces. [HOST_LACKS]',
-      '',
       'hint: Ask the administrator to set',
       '      kernel.unprivileged_userns_clone',
       '      to 1, or build as root.',

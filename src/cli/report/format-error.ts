@@ -26,15 +26,25 @@ export function formatError(error: BuildError, layout: ErrorLayout): string {
   // Whoever cancels knows why; where the work stood at that moment tells nothing.
   if (error.kind === 'cancelled') return `${headLines(error, layout).join('\n')}\n`;
   const hints = hintsOf(error, layout);
-  const lines = [
-    ...headLines(error, layout),
+  const body = [
     ...(error.location === undefined ? [] : ['', ...formatExcerpt(error.location, style)]),
     ...outputLines(error, style),
     ...ignoreLines(error, style),
-    ...(hints.length === 0 ? [] : ['', ...hints.flatMap((hint) => labelled(hint, HINT, layout.columns))]),
+  ];
+  const lines = [
+    ...headLines(error, layout),
+    ...body,
+    ...(hints.length > 0 && body.length > 0 ? [''] : []),
+    ...hints.flatMap((hint) => hintLines(hint, layout)),
     ...(error.kind === 'internal' ? stackLines(error, style) : []),
   ];
-  return `${lines.map((line) => (line.startsWith(HINT) ? style.cyan(HINT) + line.slice(HINT.length) : line)).join('\n')}\n`;
+  return `${lines.join('\n')}\n`;
+}
+
+function hintLines(hint: string, { columns, style }: ErrorLayout): readonly string[] {
+  return labelled(hint, HINT, columns).map((line, index) =>
+    index === 0 ? style.cyan(HINT) + line.slice(HINT.length) : line,
+  );
 }
 
 function headLines(error: BuildError, { columns, style }: ErrorLayout): readonly string[] {
