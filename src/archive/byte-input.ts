@@ -4,6 +4,8 @@ import { damaged } from './tar-header.ts';
 export interface ByteInput {
   /** How many bytes were taken so far. */
   readonly position: number;
+  /** True when bytes can be taken without waiting. */
+  readonly isBuffered: boolean;
   /** Exactly `sizeBytes` bytes when they are buffered already; valid until the next call. */
   take(sizeBytes: number): Buffer | undefined;
   /** Up to `maxBytes` of what is buffered; undefined when nothing is. */
@@ -48,6 +50,9 @@ export function createByteInput(source: AsyncIterable<Uint8Array>): ByteInput {
   const input: ByteInput = {
     get position() {
       return position;
+    },
+    get isBuffered() {
+      return buffered > 0;
     },
     take(sizeBytes) {
       if (buffered < sizeBytes) return undefined;

@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { BuildError, isBuildError } from '../core/index.ts';
 import type { CompressionKind } from './compression.ts';
 import { findZlibZstd } from './zlib-zstd.ts';
+import { decodeZstdFrames } from './zstd-frames.ts';
 
 const OUTPUT_CHUNK_BYTES = 256 << 10;
 /** Decoders that give out all at once get this much at a time: a few bytes may stand for 128 KiB. */
@@ -50,7 +51,7 @@ function decode(source: AsyncIterable<Uint8Array>, kind: Exclude<CompressionKind
       const zlib = findZlibZstd();
       if (zlib === undefined) return decodeByPush(source, createZstdDecoder);
       const params = { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
-      return throughTransform(source, zlib.createZstdDecompress({ params }));
+      return decodeZstdFrames(source, (frame) => throughTransform(frame, zlib.createZstdDecompress({ params })));
     }
   }
 }
