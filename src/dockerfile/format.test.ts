@@ -48,6 +48,7 @@ describe('formatDockerfile()', () => {
     'COPY  a  b',
     'COPY ["a b",   "c"]',
     'COPY --chown=[ a b',
+    'COPY ["a\t"]',
     'COPY -- --a b',
     'ADD --exclude=x  a b',
     'ENV a b  c',

@@ -99,7 +99,13 @@ function formatWords(
     return [...flags, type!.toUpperCase(), ...(isJson(instruction) ? [jsonList(command)] : command)];
   }
   if (isJson(instruction) || isJsonList(source, { instruction, args })) return [...flags, jsonList(plain)];
+  // Text that only its blanks keep from being the JSON form must keep them.
+  if (plain[0]?.startsWith('[')) return [...flags, sliceBetween(source, args)];
   return [...flags, ...mark, ...plain];
+}
+
+function sliceBetween(source: SourceText, words: readonly SourceWord[]): string {
+  return source.text.slice(offsetAt(source, words[0]!.range.start), offsetAt(source, words.at(-1)!.range.end));
 }
 
 function jsonList(strings: readonly string[]): string {

@@ -26,4 +26,5 @@ export { type ParseMountOptions, parseMount } from './parse-mount.ts';
 export { type PortSpec, parsePortSpec, parsePorts } from './parse-ports.ts';
 export { parseSignal } from './parse-signal.ts';
 export { parseSize } from './parse-size.ts';
+export { requireSyntax } from './require-syntax.ts';
 export * from './types.ts';
