@@ -77,7 +77,7 @@ export interface BuildRequest {
   readonly rewriteTimestamp?: boolean;
   /** Where the image store is; default `$ZLAYER_DATA_DIR`, else by user. */
   readonly dataDir?: string;
-  /** Doubtful but accepted behaviours become errors. */
+  /** Warnings become errors: no image is made. Secrets and ssh agents that a step names must be there. */
   readonly strict?: boolean;
 }
 

@@ -25,7 +25,7 @@ export interface LowerOptions {
   readonly noCacheFilter: readonly string[];
   /** Tells projects apart in `VertexDescription.slot`: the context's path, a URL. */
   readonly project: string;
-  /** Doubtful but accepted input becomes an error. */
+  /** Secrets and ssh agents that a step names must be there. */
   readonly strict: boolean;
 }
 

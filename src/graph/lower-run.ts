@@ -136,9 +136,17 @@ function lowerMount(input: StepInput, { mount, index, inputs }: MountInput): Exe
     case 'tmpfs':
       return { ...mount, target: absolute(cwd, mount.target) };
     case 'secret':
-      return mount.target === undefined ? mount : { ...mount, target: absolute(cwd, mount.target) };
+      return {
+        ...mount,
+        required: mount.required || input.options.strict,
+        ...(mount.target === undefined ? {} : { target: absolute(cwd, mount.target) }),
+      };
     case 'ssh':
-      return { ...mount, target: absolute(cwd, mount.target ?? `/run/buildkit/ssh_agent.${index}`) };
+      return {
+        ...mount,
+        required: mount.required || input.options.strict,
+        target: absolute(cwd, mount.target ?? `/run/buildkit/ssh_agent.${index}`),
+      };
   }
 }
 

@@ -170,6 +170,15 @@ describe('build() without RUN', () => {
     expect((error as { location?: { range: { start: { line: number } } } }).location?.range.start.line).toBe(line);
   });
 
+  it('makes no image of what it warns of, when it is strict', async () => {
+    const context = contextOf({ Dockerfile: 'FROM scratch\nCOPY none* /d/\nCOPY f /f\n', f: 'strict' });
+    const tags = ['strict'];
+    const lenient = await build(requestFor(context));
+    expect(lenient.warnings).toHaveLength(1);
+    await expect(build(requestFor(context, { strict: true, tags }))).rejects.toThrow('none*');
+    await expect(build(requestFor(context, { strict: true, buildArgs: { A: '1' } }))).rejects.toThrow('"A"');
+  });
+
   it('tells which ignore rule hides a source', async () => {
     const context = contextOf({
       Dockerfile: 'FROM scratch\nCOPY logs/x /x\n',

@@ -38,6 +38,11 @@ export async function lowerRequest(
   context: RunContext,
 ): Promise<LoweredRequest> {
   const options = lowerOptions(loaded);
+  for (const warning of loaded.dockerfile.warnings) {
+    const { message, rule: code, range } = warning;
+    const { fileName, text } = loaded.dockerfile;
+    context.emit({ kind: 'warning', time: Date.now(), code, message, location: { fileName, text, range } });
+  }
   const bases = new Map<string, BaseImage>();
   const lookup = (request: BaseRequest): BaseImage | undefined => bases.get(baseKey(request));
   for (let round = 0; round < MAX_ROUNDS; round += 1) {

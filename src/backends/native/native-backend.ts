@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { BuildError, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import { BuildError, type BuildEvent, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import {
   createExecutor,
   createLayerAccess,
@@ -93,11 +93,29 @@ async function plan(deps: NativeDeps, job: Job, context: RunContext): Promise<Bu
   };
 }
 
-async function solveRequest(
-  deps: NativeDeps,
-  job: Job & { readonly mode: 'run' | 'plan' },
-  context: RunContext,
-): Promise<Solved> {
+async function solveRequest(deps: NativeDeps, job: SolveJob, outer: RunContext): Promise<Solved> {
+  if (!job.loaded.request.strict) return solveLoaded(deps, job, outer);
+  const warnings: Warning[] = [];
+  const context: RunContext = {
+    signal: outer.signal,
+    emit: (event) => {
+      if (event.kind === 'warning') warnings.push(event);
+      outer.emit(event);
+    },
+  };
+  const solved = await solveLoaded(deps, job, context);
+  const [first] = warnings;
+  if (first === undefined) return solved;
+  throw new BuildError('DOCKERFILE_INVALID', first.message, { hint: first.hint, location: first.location });
+}
+
+type Warning = Extract<BuildEvent, { readonly kind: 'warning' }>;
+
+interface SolveJob extends Job {
+  readonly mode: 'run' | 'plan';
+}
+
+async function solveLoaded(deps: NativeDeps, job: SolveJob, context: RunContext): Promise<Solved> {
   const { loaded, lease } = job;
   const { request } = loaded;
   const { store } = deps;

@@ -167,7 +167,8 @@ function commandLines({ request, launcher }: BootInput): readonly string[] {
   const { uid, gid, groups } = request.user;
   const identity = [
     `--pdeathsig SIGKILL --reuid ${uid} --regid ${gid}`,
-    groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups',
+    // The primary group is among them, as in every runtime: else a process could shed what a file denies its group.
+    `--groups=${[...new Set([gid, ...groups])].join(',')}`,
     request.security === 'insecure'
       ? ''
       : `--inh-caps=-all --bounding-set=-all,${CAPABILITIES.map((name) => `+${name}`).join(',')}`,
