@@ -18,6 +18,14 @@ export { LINT_RULES } from './lint/rules.ts';
 export type { LintFinding, LintOptions, LintResult } from './lint/types.ts';
 export { rangeOfArgument, rangeOfFlag } from './locate.ts';
 export { nearestWord } from './nearest.ts';
+export {
+  type Outline,
+  type OutlineArg,
+  type OutlineOptions,
+  outlineDockerfile,
+  type TargetInfo,
+  targetsOf,
+} from './outline.ts';
 export { type ParseOptions, parseDockerfile, parseInstruction } from './parse.ts';
 export { type ModeChange, parseChmod } from './parse-chmod.ts';
 export { type Device, parseDevice } from './parse-device.ts';

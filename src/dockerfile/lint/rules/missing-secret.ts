@@ -1,6 +1,6 @@
 import { rangeOfFlag } from '../../locate.ts';
+import { namedMounts } from '../named-mounts.ts';
 import type { LintRule } from '../rule.ts';
-import { secretMounts } from '../secret-mounts.ts';
 
 export const missingSecret: LintRule = {
   name: 'MissingSecret',
@@ -9,7 +9,7 @@ export const missingSecret: LintRule = {
   check: (subject) => {
     const { secrets } = subject.options;
     if (secrets === undefined) return [];
-    return secretMounts(subject)
+    return namedMounts(subject, 'secret')
       .filter(({ id }) => !secrets.includes(id))
       .map(({ id, required, instruction, nth }) => ({
         message: `The step mounts the secret "${id}", which is not given${required ? ' but required' : ': it gets nothing'}.`,

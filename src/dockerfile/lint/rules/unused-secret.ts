@@ -1,6 +1,6 @@
 import { nearestWord } from '../../nearest.ts';
+import { namedMounts } from '../named-mounts.ts';
 import type { LintRule } from '../rule.ts';
-import { secretMounts } from '../secret-mounts.ts';
 
 /** Secrets that authenticate downloads are used without a mount. */
 const IMPLICIT = /^(?:GIT|HTTP)_AUTH_(?:TOKEN|HEADER)(?:[._]|$)/;
@@ -10,7 +10,7 @@ export const unusedSecret: LintRule = {
   summary: 'Each secret that is given with the build is mounted by a step.',
   origin: 'own',
   check: (subject) => {
-    const mounted = secretMounts(subject).map(({ id }) => id);
+    const mounted = namedMounts(subject, 'secret').map(({ id }) => id);
     return (subject.options.secrets ?? [])
       .filter((id) => !mounted.includes(id) && !IMPLICIT.test(id))
       .map((id) => {
