@@ -36,9 +36,13 @@ describe('zlayer build', () => {
     ]);
   });
 
-  it('prints the image id alone with --quiet', async () => {
+  it.each([
+    [['-q'], {}],
+    [['--progress=quiet'], {}],
+    [[], { BUILDKIT_PROGRESS: 'quiet' }],
+  ])('prints the image id alone with %j and %j', async (args, env) => {
     const { services } = createFakeBuilder({ events: eventsOf(RECORDING) });
-    expect(await runFake(['build', '-q', '.'], { services })).toMatchObject({
+    expect(await runFake(['build', ...args, '.'], { services, env })).toMatchObject({
       status: 0,
       stdout: `${fakeDigest('b')}\n`,
       stderr: '',
@@ -139,6 +143,12 @@ describe('zlayer build', () => {
     const error = new BuildError('CANCELLED', 'The operation was cancelled.', { location: locationOf(4) });
     const { status, stderr } = await runFake(['build', '.'], createFakeBuilder({ error }));
     expect({ status, stderr }).toEqual({ status: 130, stderr: 'error: The operation was cancelled. [CANCELLED]\n' });
+  });
+
+  it('says where else the result went', async () => {
+    const line = ['build', '-o', 'out', '-o', 'type=oci,dest=i.tar', '-o', 'type=tar', '.'];
+    const { stderr } = await runFake(line, createFakeBuilder());
+    expect(stderr).toContain('  output local to out\n  output oci to i.tar\n  output tar to standard output\n');
   });
 
   it('counts a short build in milliseconds', async () => {

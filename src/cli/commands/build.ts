@@ -2,7 +2,7 @@ import type { BuildRequest, BuildResult } from '../../backends/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { usage } from '../options/values.ts';
-import { openProgress } from '../progress/choose-progress.ts';
+import { chooseMode, openProgress } from '../progress/choose-progress.ts';
 import { advisePlain } from '../report/advise-plain.ts';
 import { toBuildMetadata } from '../report/build-metadata.ts';
 import { formatPlan } from '../report/format-plan.ts';
@@ -64,7 +64,7 @@ function checkCombinations(values: Values, { stdout }: CommandContext): void {
   if (toStdout && stdout.isTerminal) {
     throw usage('The output would go to a terminal.', 'Redirect standard output, or name a file with dest=FILE.');
   }
-  if (toStdout && (values.quiet || values.format !== undefined)) {
+  if (toStdout && (values.quiet || values.progress === 'quiet' || values.format !== undefined)) {
     throw usage('Standard output cannot take both the output and the image id.', 'Use --iidfile or --metadata-file.');
   }
 }
@@ -84,7 +84,7 @@ async function runPlan(context: CommandContext, values: Values, request: BuildRe
 
 async function runBuild(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
   const loader = values.load ? (await import('../docker-load.ts')).prepareDockerLoad(context, request) : undefined;
-  const mode = values.quiet ? 'quiet' : values.progress;
+  const mode = chooseMode(context, values.quiet ? 'quiet' : values.progress);
   const progress = openProgress(context, mode);
   try {
     const result = await context.services.build(loader?.request ?? request, {
@@ -94,7 +94,7 @@ async function runBuild(context: CommandContext, values: Values, request: BuildR
     progress.close();
     writeFiles(context, values, { request, result });
     await loader?.load(context);
-    printResult(context, { ...values, progress: mode }, result);
+    printResult(context, { mode, format: values.format }, { request, result });
   } catch (thrown) {
     throw progress.showsWholeOutput ? thrown : advisePlain(thrown);
   } finally {
@@ -104,11 +104,12 @@ async function runBuild(context: CommandContext, values: Values, request: BuildR
   return undefined;
 }
 
-function writeFiles(
-  { cwd }: CommandContext,
-  values: Values,
-  { request, result }: { readonly request: BuildRequest; readonly result: BuildResult },
-): void {
+interface Built {
+  readonly request: BuildRequest;
+  readonly result: BuildResult;
+}
+
+function writeFiles({ cwd }: CommandContext, values: Values, { request, result }: Built): void {
   if (values.iidfile !== undefined) writeResultFile(values.iidfile, result.configDigest, { cwd, option: '--iidfile' });
   if (values['metadata-file'] === undefined) return;
   const text = `${JSON.stringify(toBuildMetadata(result, request.annotations), null, 2)}\n`;
@@ -117,11 +118,11 @@ function writeFiles(
 
 function printResult(
   context: CommandContext,
-  values: Pick<Values, 'quiet' | 'format' | 'progress'>,
-  result: BuildResult,
+  { mode, format }: { readonly mode: string; readonly format: string | undefined },
+  { request, result }: Built,
 ): void {
-  if (values.format === 'json') context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else if (values.quiet) context.stdout.write(`${result.configDigest}\n`);
-  if (values.format === 'json' || values.progress === 'quiet' || values.progress === 'rawjson') return;
-  context.stderr.write(formatResult(result, styleFor(context.stderr, context.env)));
+  if (format === 'json') context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  else if (mode === 'quiet') context.stdout.write(`${result.configDigest}\n`);
+  if (format === 'json' || mode === 'quiet' || mode === 'rawjson') return;
+  context.stderr.write(formatResult(result, request.outputs ?? [], styleFor(context.stderr, context.env)));
 }

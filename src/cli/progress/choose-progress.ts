@@ -15,7 +15,7 @@ const MODES = ['auto', 'tty', 'plain', 'rawjson', 'quiet'];
  * @throws BuildError `USAGE` for `tty` where there is no terminal.
  */
 export function openProgress(context: CommandContext, wanted: string | undefined): Progress {
-  const mode = modeOf(context, wanted);
+  const mode = chooseMode(context, wanted);
   const { stderr } = context;
   const style = styleFor(stderr, context.env);
   switch (mode) {
@@ -35,7 +35,8 @@ export function openProgress(context: CommandContext, wanted: string | undefined
   }
 }
 
-function modeOf({ env, stderr }: CommandContext, wanted: string | undefined): string {
+/** The display that `wanted`, the environment and the terminal ask for together. @throws BuildError `USAGE` */
+export function chooseMode({ env, stderr }: CommandContext, wanted: string | undefined): string {
   const fromEnv = env.BUILDKIT_PROGRESS;
   const mode = wanted ?? (fromEnv !== undefined && MODES.includes(fromEnv) ? fromEnv : 'auto');
   if (mode === 'tty' && !stderr.isTerminal) {

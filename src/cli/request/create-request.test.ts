@@ -119,11 +119,11 @@ describe('createBuildRequest()', () => {
   it('reads a Dockerfile from standard input, with and without a context', async () => {
     expect(await requestOf(['-'], { stdin: 'FROM scratch\n' })).toEqual({
       context: { kind: 'empty' },
-      dockerfile: { kind: 'text', text: 'FROM scratch\n', fileName: '-' },
+      dockerfile: { kind: 'text', text: 'FROM scratch\n', fileName: '<stdin>' },
     });
     expect(await requestOf(['-f', '-', '.'], { stdin: 'FROM scratch\n' })).toEqual({
       context: { kind: 'directory', path: '.' },
-      dockerfile: { kind: 'text', text: 'FROM scratch\n', fileName: '-' },
+      dockerfile: { kind: 'text', text: 'FROM scratch\n', fileName: '<stdin>' },
     });
   });
 

@@ -12,6 +12,9 @@ import { parseSecrets } from './parse-secret.ts';
 import { parseSsh } from './parse-ssh.ts';
 import { readDockerfileText, sniffInput } from './read-stdin.ts';
 
+/** What messages call a Dockerfile that came on standard input. */
+const STDIN_NAME = '<stdin>';
+
 type Values = OptionValues<BuildOptions>;
 type Outside = Pick<CommandContext, 'env' | 'cwd' | 'stdin'>;
 
@@ -120,7 +123,7 @@ async function readInputs(
   if (file === '-') {
     const text = await readDockerfileText(outside.stdin);
     if (text.trim() === '') throw new BuildError('DOCKERFILE_INVALID', 'The Dockerfile on standard input is empty.');
-    return { context, dockerfile: { kind: 'text', text, fileName: '-' } };
+    return { context, dockerfile: { kind: 'text', text, fileName: STDIN_NAME } };
   }
   return { context, ...(file === undefined ? {} : { dockerfile: { kind: 'path', path: file } as const }) };
 }
@@ -147,7 +150,7 @@ async function readStandardInput(
     );
   }
   const text = await readDockerfileText(input.bytes);
-  return { context: { kind: 'empty' }, dockerfile: { kind: 'text', text, fileName: '-' } };
+  return { context: { kind: 'empty' }, dockerfile: { kind: 'text', text, fileName: STDIN_NAME } };
 }
 
 const URL_LIKE = /^(?:https?|git|ssh|git\+ssh):\/\/|^[\w.-]+@[\w.-]+:|^github\.com\//;
