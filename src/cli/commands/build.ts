@@ -48,25 +48,34 @@ export const buildCommand = defineCommand({
     },
   ],
   run: async (context, { values, positionals }) => {
-    checkCombinations(values, context);
+    checkCombinations(values);
     const request = await createBuildRequest(context, values, positionals[0]!);
+    checkStdout(values, request, context);
     if (values.plan) return runPlan(context, values, request);
     return runBuild(context, values, request);
   },
 });
 
-function checkCombinations(values: Values, { stdout }: CommandContext): void {
+function checkCombinations(values: Values): void {
   if (values.quiet && values.progress !== undefined && values.progress !== 'quiet') {
     throw usage(`--quiet and --progress=${values.progress} contradict each other.`, 'Leave one out.');
   }
   if (values.plan && (values.push || values.load)) throw usage('--plan runs nothing, so it can neither push nor load.');
-  const toStdout = values.output.some((text) => text === '-' || /(?:^|,)dest=-(?:,|$)/.test(text));
-  if (toStdout && stdout.isTerminal) {
+}
+
+/** Standard output takes one thing, and a terminal no archive. */
+function checkStdout(values: Values, request: BuildRequest, { stdout }: CommandContext): void {
+  if (!writesToStdout(request)) return;
+  if (stdout.isTerminal) {
     throw usage('The output would go to a terminal.', 'Redirect standard output, or name a file with dest=FILE.');
   }
-  if (toStdout && (values.quiet || values.progress === 'quiet' || values.format !== undefined)) {
+  if (values.quiet || values.progress === 'quiet' || values.format !== undefined) {
     throw usage('Standard output cannot take both the output and the image id.', 'Use --iidfile or --metadata-file.');
   }
+}
+
+function writesToStdout({ outputs = [] }: BuildRequest): boolean {
+  return outputs.some((output) => 'destination' in output && output.destination === '-');
 }
 
 async function runPlan(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
@@ -122,7 +131,7 @@ function printResult(
   { request, result }: Built,
 ): void {
   if (format === 'json') context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else if (mode === 'quiet') context.stdout.write(`${result.configDigest}\n`);
+  else if (mode === 'quiet' && !writesToStdout(request)) context.stdout.write(`${result.configDigest}\n`);
   if (format === 'json' || mode === 'quiet' || mode === 'rawjson') return;
   context.stderr.write(formatResult(result, request.outputs ?? [], styleFor(context.stderr, context.env)));
 }

@@ -294,6 +294,10 @@ describe('parseOutputs()', () => {
     expect((await errorOf(['-o', '-', '.'], { terminal: { columns: 80, rows: 24 } })).stderr).toContain(
       'would go to a terminal',
     );
+    for (const type of ['oci', 'docker', 'tar']) {
+      const terminal = { columns: 80, rows: 24 };
+      expect((await errorOf(['-o', `type=${type}`, '.'], { terminal })).stderr).toContain('would go to a terminal');
+    }
     expect((await errorOf(['-o', '-', '-q', '.'])).stderr).toContain('cannot take both');
   });
 });
