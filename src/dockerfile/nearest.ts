@@ -1,13 +1,18 @@
+const MAX_CANDIDATES = 500;
+
 /**
  * The candidate nearest to a mistyped word, by edits of one letter (a swap of neighbours counts once), ignoring case.
- * Undefined when even the nearest is too far to be meant: more than one edit per three letters.
+ * Undefined when even the nearest is too far to be meant: more than one edit per three letters. Only the first 500
+ * candidates are looked at: more of them come from a generator, not from a hand that slips.
  */
 export function nearestWord(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > 64) return undefined;
   const wanted = word.toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.ceil(wanted.length / 3)) + 1;
+  let left = MAX_CANDIDATES;
   for (const candidate of candidates) {
+    if (left-- === 0) break;
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

@@ -107,7 +107,7 @@ function findTarget({ stages }: Dockerfile, target: string | undefined): Stage {
 
 function argsOf(subject: LintSubject): readonly OutlineArg[] {
   const { dockerfile, globals, active } = subject;
-  const wanted = new Set([...namesInFrom(subject), ...active.flatMap(({ end }) => [...end.declared])]);
+  const wanted = new Set([...namesInFrom(subject), ...active.flatMap(({ end }) => [...end.declared.names()])]);
   const declarations = [
     ...dockerfile.globalArgs.map((instruction) => ({ instruction, values: globals })),
     ...active.flatMap(({ stage, end }) =>
@@ -144,7 +144,7 @@ function toOutlineArg(
 function namesInFrom({ dockerfile, globals, active }: LintSubject): readonly string[] {
   return active.flatMap(({ stage: { from } }) =>
     [from.image, from.platform ?? ''].flatMap((word) => {
-      const expanded = tryExpand(word, { values: globals, escape: dockerfile.directives.escape });
+      const expanded = tryExpand(word, { lookup: (name) => globals.get(name), escape: dockerfile.directives.escape });
       return expanded === undefined ? [] : [...expanded.used, ...expanded.unset];
     }),
   );

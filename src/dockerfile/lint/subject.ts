@@ -1,10 +1,11 @@
 import type { SourceRange } from '../../core/index.ts';
-import { expandHeredocBody, expandWord, expandWords } from '../expand.ts';
+import { type ExpandOptions, expandHeredocBody, expandWord, expandWords } from '../expand.ts';
 import { rangeOfArgument } from '../locate.ts';
 import type { ArgInstruction, Dockerfile, Instruction, Stage } from '../types.ts';
 import { type ExpandableWord, expandableWords } from './expandable-words.ts';
 import { neededStages } from './needed-stages.ts';
 import type { LintOptions } from './types.ts';
+import { createVariableLog, type VariableLog, type Variables } from './variables.ts';
 
 /** What the rules look at: the Dockerfile with its variables followed through the stages. */
 export interface LintSubject {
@@ -37,7 +38,7 @@ export interface LintStep {
   readonly instruction: Instruction;
   readonly words: readonly ExpandedSource[];
   /** Variables with a value before this step. */
-  readonly variables: ReadonlyMap<string, string>;
+  readonly variables: Variables;
 }
 
 /** A word with what its expansion gave. */
@@ -53,8 +54,8 @@ export interface ExpandedSource {
 }
 
 interface Scope {
-  readonly variables: ReadonlyMap<string, string>;
-  readonly declared: ReadonlySet<string>;
+  readonly variables: Variables;
+  readonly declared: Variables;
 }
 
 const DEFAULT_PLATFORM_ARGS: Readonly<Record<string, string>> = {
@@ -101,24 +102,19 @@ function globalValues(
   for (const { name, value } of globalArgs.flatMap(({ args }) => args)) {
     const given = Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
     const expanded =
-      given ?? (value === undefined ? undefined : tryExpand(value, { values, escape: directives.escape })?.text);
+      given ??
+      (value === undefined
+        ? undefined
+        : tryExpand(value, { lookup: (wanted) => values.get(wanted), escape: directives.escape })?.text);
     if (expanded !== undefined) values.set(name, expanded);
   }
   return values;
 }
 
-interface ExpandContext {
-  readonly values: ReadonlyMap<string, string>;
-  readonly escape: '\\' | '`';
-}
-
 /** Undefined for a word that cannot be expanded: the build reports it, not a check. */
-export function tryExpand(
-  word: string,
-  { values, escape: escapeChar }: ExpandContext,
-): ReturnType<typeof expandWord> | undefined {
+export function tryExpand(word: string, options: ExpandOptions): ReturnType<typeof expandWord> | undefined {
   try {
-    return expandWord(word, { lookup: (name) => values.get(name), escape: escapeChar });
+    return expandWord(word, options);
   } catch {
     return undefined;
   }
@@ -126,53 +122,62 @@ export function tryExpand(
 
 function followStage(context: StageContext, stage: Stage, earlier: readonly LintStage[]): LintStage {
   const { dockerfile, options, globals } = context;
-  const image = tryExpand(stage.from.image, { values: globals, escape: dockerfile.directives.escape })?.text;
+  const image = tryExpand(stage.from.image, {
+    lookup: (name) => globals.get(name),
+    escape: dockerfile.directives.escape,
+  })?.text;
   const parent = earlier.findLast((one) => one.stage.name !== undefined && one.stage.name === image?.toLowerCase());
   const inherited = image === 'scratch' ? [] : image === undefined ? undefined : options.variablesOfImage?.(image);
-  const first: Scope = parent?.end ?? {
-    variables: new Map([['PATH', ''], ...(inherited ?? []).map((name) => [name, ''] as const)]),
-    declared: new Set(),
-  };
-  const steps: LintStep[] = [];
-  let scope = first;
-  for (const instruction of stage.instructions) {
-    const { words, next } = followStep(context, instruction, scope);
-    steps.push({ instruction, words, variables: scope.variables });
-    scope = next;
-  }
+  const follower = createFollower(context, parent);
+  if (parent === undefined) for (const name of ['PATH', ...(inherited ?? [])]) follower.variables.set(name, '');
   return {
     stage,
     ...(parent === undefined ? {} : { parent }),
     ...(image === undefined ? {} : { image }),
     variablesKnown: parent?.variablesKnown ?? inherited !== undefined,
-    steps,
-    end: scope,
+    steps: stage.instructions.map((instruction) => followStep(follower, instruction)),
+    end: scopeOf(follower),
   };
 }
 
-interface Followed {
-  readonly words: readonly ExpandedSource[];
-  readonly next: Scope;
+/** Walks down one stage and keeps its variables. */
+interface Follower {
+  readonly context: StageContext;
+  readonly variables: VariableLog;
+  /** Names that ARG declared, with a value or without. */
+  readonly declared: VariableLog;
 }
 
-function followStep(context: StageContext, instruction: Instruction, scope: Scope): Followed {
-  if (instruction.kind === 'arg') return followArg(context, instruction, scope);
-  const { escape: escapeChar } = context.dockerfile.directives;
+function createFollower(context: StageContext, parent: LintStage | undefined): Follower {
+  return {
+    context,
+    variables: createVariableLog(parent?.end.variables),
+    declared: createVariableLog(parent?.end.declared),
+  };
+}
+
+function scopeOf({ variables, declared }: Follower): Scope {
+  return { variables: variables.snapshot(), declared: declared.snapshot() };
+}
+
+function followStep(follower: Follower, instruction: Instruction): LintStep {
+  const scope = scopeOf(follower);
+  const { variables } = scope;
+  if (instruction.kind === 'arg') return { instruction, words: followArg(follower, instruction), variables };
+  const { escape: escapeChar } = follower.context.dockerfile.directives;
   const words = expandableWords(instruction).map((word) => expandSource(word, scope, escapeChar));
-  if (instruction.kind !== 'env') return { words, next: scope };
-  const variables = new Map(scope.variables);
-  for (const i of instruction.pairs.keys())
-    variables.set(words[2 * i]!.texts[0] ?? '', words[2 * i + 1]!.texts[0] ?? '');
-  return { words, next: { ...scope, variables } };
+  if (instruction.kind === 'env') {
+    for (const i of instruction.pairs.keys()) {
+      follower.variables.set(words[2 * i]!.texts[0] ?? '', words[2 * i + 1]!.texts[0] ?? '');
+    }
+  }
+  return { instruction, words, variables };
 }
 
-function followArg(
-  { dockerfile, options, globals }: StageContext,
-  instruction: ArgInstruction,
-  scope: Scope,
-): Followed {
-  const variables = new Map(scope.variables);
-  const declared = new Set(scope.declared);
+/** The arguments of one line see those before them. */
+function followArg(follower: Follower, instruction: ArgInstruction): readonly ExpandedSource[] {
+  const { context, variables, declared } = follower;
+  const { dockerfile, options, globals } = context;
   const words: ExpandedSource[] = [];
   for (const [i, { name, value }] of instruction.args.entries()) {
     const given = Object.hasOwn(options.buildArgs ?? {}, name) ? options.buildArgs![name] : undefined;
@@ -184,13 +189,13 @@ function followArg(
         kind: 'word',
         range: rangeOfArgument(instruction, i),
       };
-      const expanded = expandSource(word, { variables, declared }, dockerfile.directives.escape);
+      const expanded = expandSource(word, scopeOf(follower), dockerfile.directives.escape);
       words.push(expanded);
       variables.set(name, expanded.texts[0] ?? '');
     } else if (globals.has(name)) variables.set(name, globals.get(name)!);
-    declared.add(name);
+    declared.set(name, '');
   }
-  return { words, next: { variables, declared } };
+  return words;
 }
 
 function expandSource(word: ExpandableWord, { variables, declared }: Scope, escapeChar: '\\' | '`'): ExpandedSource {
@@ -198,7 +203,7 @@ function expandSource(word: ExpandableWord, { variables, declared }: Scope, esca
   const { field, range } = word;
   try {
     const { texts, unset } = expandByKind(word, { lookup, escape: escapeChar });
-    const undefinedNames = [...unset].filter((name) => !declared.has(name));
+    const undefinedNames = [...unset].filter((name) => declared.get(name) === undefined);
     return { field, range, texts, undefinedNames, isComplete: unset.size === 0 };
   } catch {
     return { field, range, texts: [], undefinedNames: [], isComplete: false };
@@ -207,7 +212,7 @@ function expandSource(word: ExpandableWord, { variables, declared }: Scope, esca
 
 function expandByKind(
   { kind, text }: ExpandableWord,
-  options: Parameters<typeof expandWord>[1],
+  options: ExpandOptions,
 ): { readonly texts: readonly string[]; readonly unset: ReadonlySet<string> } {
   if (kind === 'words') {
     const { words, unset } = expandWords(text, options);

@@ -12,7 +12,10 @@ export const invalidDefaultArgInFrom: LintRule = {
       .filter(({ parent }) => parent === undefined)
       .map(({ stage }) => stage.from)
       .filter(
-        ({ image }) => !isReference(tryExpand(image, { values: defaults, escape: dockerfile.directives.escape })?.text),
+        ({ image }) =>
+          !isReference(
+            tryExpand(image, { lookup: (name) => defaults.get(name), escape: dockerfile.directives.escape })?.text,
+          ),
       )
       .map((from) => ({
         message: `Without build arguments, "${from.image}" is not the name of an image.`,

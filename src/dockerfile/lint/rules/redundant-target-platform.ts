@@ -9,7 +9,10 @@ export const redundantTargetPlatform: LintRule = {
   check: ({ dockerfile, globals }) =>
     dockerfile.stages.flatMap(({ from }) => {
       if (from.platform === undefined) return [];
-      const expanded = tryExpand(from.platform, { values: globals, escape: dockerfile.directives.escape });
+      const expanded = tryExpand(from.platform, {
+        lookup: (name) => globals.get(name),
+        escape: dockerfile.directives.escape,
+      });
       const onlyTarget = expanded?.used.size === 1 && expanded.used.has('TARGETPLATFORM') && expanded.unset.size === 0;
       if (!onlyTarget || expanded.text !== globals.get('TARGETPLATFORM')) return [];
       return [

@@ -19,7 +19,7 @@ export const undefinedArgInFrom: LintRule = {
 
 function unsetIn({ globals, dockerfile }: LintSubject, word: string | undefined): Iterable<string> {
   if (word === undefined) return [];
-  return tryExpand(word, { values: globals, escape: dockerfile.directives.escape })?.unset ?? [];
+  return tryExpand(word, { lookup: (name) => globals.get(name), escape: dockerfile.directives.escape })?.unset ?? [];
 }
 
 function toFinding({ declaredGlobals }: LintSubject, from: FromInstruction, name: string): RuleFinding {

@@ -17,7 +17,7 @@ function checkStep({ instruction, words, variables }: LintStep): readonly RuleFi
     undefinedNames
       .filter((name) => !seen.has(name) && seen.add(name))
       .map((name) => {
-        const nearest = nearestWord(name, variables.keys());
+        const nearest = nearestWord(name, variables.names());
         return {
           message: `The variable $${name} is not set here, which makes it empty.`,
           hint:
