@@ -20,4 +20,5 @@ export const MAY_IMPORT = {
 export const STRANGERS = ['backends', 'outputs'];
 // Folders that must stay pure: no file system, process, network or clock.
 export const PURE = ['core', 'oci', 'dockerfile', 'graph', 'solver'];
-export const HOST_BUILTINS = '^(fs|fs/promises|child_process|net|http|https|http2|tls|dns|dgram|os|worker_threads|process|cluster)$';
+export const HOST_BUILTINS =
+  '^(fs|fs/promises|child_process|net|http|https|http2|tls|dns|dgram|os|worker_threads|process|cluster)$';
