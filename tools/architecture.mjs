@@ -18,6 +18,8 @@ export const MAY_IMPORT = {
 };
 // Folders whose sub-folders are alternatives of each other and must not import one another.
 export const STRANGERS = ['backends', 'outputs'];
+// Doors beside a folder's index.ts: parts that a command loads only when it uses them.
+export const DOORS = ['engine/steps', 'engine/remote'];
 // Folders that must stay pure: no file system, process, network or clock.
 export const PURE = ['core', 'oci', 'dockerfile', 'graph', 'solver'];
 export const HOST_BUILTINS =

@@ -75,8 +75,8 @@ if [ "$(id -u)" = 0 ]; then
   copy=$scratch/checkout
   mkdir "$copy"
   tar --exclude=./.git --exclude=./node_modules/.vite -cf - . | tar -C "$copy" -xf - --no-same-owner
-  mkdir "$scratch/tmp"
-  chown -R "$user:" "$copy" "$scratch/tmp"
+  mkdir -m 0700 "$scratch/tmp" "$scratch/run"
+  chown -R "$user:" "$copy" "$scratch/tmp" "$scratch/run"
   chmod -R a+rX "$ZLAYER_TEST_CACHE"
   kept=()
   for name in PATH LANG LC_ALL CI ZLAYER_TEST_CACHE ZLAYER_KILLS ZLAYER_SHARED HTTP_PROXY HTTPS_PROXY NO_PROXY \
@@ -85,6 +85,7 @@ if [ "$(id -u)" = 0 ]; then
   done
   (cd "$copy" && setpriv --reuid "$user" --regid "$user" --init-groups \
     env -i "${kept[@]}" HOME="$(getent passwd "$user" | cut -d: -f6)" USER="$user" LOGNAME="$user" TMPDIR="$scratch/tmp" \
+    XDG_RUNTIME_DIR="$scratch/run" \
     "${vitest[@]}" --outputFile.json="$copy/report.json" "${suites[@]}" < /dev/null)
   add_report "$copy/report.json"
 fi

@@ -86,11 +86,6 @@ export interface CompressZstdOptions {
   readonly level?: number;
 }
 
-/** Whether this Node.js can compress with Zstandard (22.15 and later). */
-export function canCompressZstd(): boolean {
-  return findZlibZstd() !== undefined;
-}
-
 /** Compresses into one Zstandard frame. @throws BuildError `UNSUPPORTED` where Node.js is older than 22.15. */
 export async function* compressZstd(
   source: AsyncIterable<Uint8Array>,

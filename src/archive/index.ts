@@ -1,13 +1,7 @@
-export {
-  type CompressGzipOptions,
-  type CompressZstdOptions,
-  canCompressZstd,
-  compressGzip,
-  compressZstd,
-} from './compress.ts';
+export type { CompressGzipOptions, CompressZstdOptions } from './compress.ts';
+export { canCompressZstd, compressGzip, compressZstd, decompress } from './compress-on-demand.ts';
 export { COMPRESSION_MAGIC_BYTES, type CompressionKind, detectCompression } from './compression.ts';
 export { readContent } from './content.ts';
-export { decompress } from './decompress.ts';
 export type { ExtractOptions, ExtractResult } from './directory-writer.ts';
 export * from './entry.ts';
 export { extractTar, extractTree } from './extract.ts';

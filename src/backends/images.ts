@@ -7,8 +7,7 @@ import {
   type RunContext,
   toBuildError,
 } from '../core/index.ts';
-import { writeRegistryOutput } from '../outputs/index.ts';
-import { type PulledImage, type PushedImage, pullImage, type RegistryClient } from '../registry/index.ts';
+import type { PulledImage, PushedImage, RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
@@ -34,6 +33,7 @@ export async function pull(input: PullInput, context: RunContext): Promise<Pulle
   return withRegistry(input.dataDir, context, async (store, registry) => {
     const lease = await store.openLease();
     try {
+      const { pullImage } = await import('../registry/index.ts');
       const platform = input.platform ?? platformOfHost(process.platform, process.arch);
       const request = { reference: input.reference, platform, sink: store.blobs };
       const pulled = await pullImage(await registry(), request, context);
@@ -65,6 +65,7 @@ export async function push(input: PushInput, context: RunContext): Promise<Pushe
         hint: 'List what is there with `zlayer images`, and name an image with `zlayer tag`.',
       });
     }
+    const { writeRegistryOutput } = await import('../outputs/index.ts');
     const client = await registry();
     const output = { descriptor: image.descriptor, references: [input.reference] };
     return (await writeRegistryOutput({ store, client }, output, context))[0]!;

@@ -1,6 +1,5 @@
-export { removeSnapshotTree as removeStoreTree } from '../engine/index.ts';
 export { type BuildOptions, build, plan } from './build.ts';
 export { configOfChanges } from './config-of-changes.ts';
 export { type PullInput, type PushInput, pull, push } from './images.ts';
-export { openImageStore } from './open-image-store.ts';
+export { openImageStore, removeStoreTree } from './open-image-store.ts';
 export * from './types.ts';

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BuildError, type RunContext } from '../core/index.ts';
-import { fetchContext } from '../engine/index.ts';
 import type { Store } from '../store/index.ts';
 import { loadDockerfile, loadIgnoreFile } from './load-dockerfile.ts';
 import type { BuildRequest, ContextDirectory, ContextInput, LoadedRequest } from './types.ts';
@@ -32,7 +31,9 @@ export async function loadRequest(store: Store, request: BuildRequest, context: 
 
 async function contextDirectory(store: Store, input: ContextInput, context: RunContext): Promise<string | undefined> {
   if (input.kind === 'empty') return undefined;
-  return input.kind === 'directory' ? checkDirectory(input.path) : fetchContext({ store }, input, context);
+  if (input.kind === 'directory') return checkDirectory(input.path);
+  const { fetchContext } = await import('../engine/remote.ts');
+  return fetchContext({ store }, input, context);
 }
 
 async function checkDirectory(path: string): Promise<string> {

@@ -1,9 +1,4 @@
-import {
-  createDockerCredentials,
-  createRegistryClient,
-  loadRegistryHosts,
-  type RegistryClient,
-} from '../registry/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
 
 /** A registry client that is made when it is first asked for. */
 export function openRegistry(): {
@@ -25,6 +20,7 @@ export function openRegistry(): {
 }
 
 async function open(): Promise<RegistryClient> {
+  const { createDockerCredentials, createRegistryClient, loadRegistryHosts } = await import('../registry/index.ts');
   return createRegistryClient({
     credentials: createDockerCredentials({ env: process.env }),
     hosts: await loadRegistryHosts({ env: process.env }),

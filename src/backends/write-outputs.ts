@@ -1,11 +1,4 @@
 import { BuildError, formatReference, parseReference, type RunContext } from '../core/index.ts';
-import {
-  writeDockerOutput,
-  writeLocalOutput,
-  writeOciOutput,
-  writeRegistryOutput,
-  writeTarOutput,
-} from '../outputs/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import type { BuildRequest, BuildResult, OutputInput } from './types.ts';
@@ -41,6 +34,7 @@ export async function writeOutputs(
     });
   }
   const { store } = deps;
+  const { writeRegistryOutput } = await import('../outputs/index.ts');
   const client = await deps.registry();
   await writeRegistryOutput({ store, client }, { descriptor: descriptorOf(built), references }, context);
 }
@@ -55,21 +49,24 @@ async function writeOutput(
   context: RunContext,
 ): Promise<void> {
   const { store } = deps;
+  if (output.kind === 'image' || output.kind === 'cacheonly') return;
+  const outputs = await import('../outputs/index.ts');
   const descriptor = descriptorOf(built);
   const images = [{ descriptor, references: built.references.map((text) => formatReference(parseReference(text))) }];
   switch (output.kind) {
-    case 'image':
-    case 'cacheonly':
-      return;
     case 'oci': {
       const { destination, tar } = output;
-      return writeOciOutput({ store }, { images, destination, tar, compression: 'gzip' }, context);
+      return outputs.writeOciOutput({ store }, { images, destination, tar, compression: 'gzip' }, context);
     }
     case 'docker':
-      return writeDockerOutput({ store }, { images, destination: output.destination, compression: 'none' }, context);
+      return outputs.writeDockerOutput(
+        { store },
+        { images, destination: output.destination, compression: 'none' },
+        context,
+      );
     case 'tar':
-      return writeTarOutput({ store }, { descriptor, destination: output.destination }, context);
+      return outputs.writeTarOutput({ store }, { descriptor, destination: output.destination }, context);
     case 'local':
-      return writeLocalOutput({ store }, { descriptor, destination: output.destination }, context);
+      return outputs.writeLocalOutput({ store }, { descriptor, destination: output.destination }, context);
   }
 }

@@ -1,15 +1,7 @@
-export { createExecutor } from './exec/create-executor.ts';
-export { runExec } from './exec/run-exec.ts';
-export type { Executor, HostProbe, IsolationKind } from './exec/types.ts';
 export { contentDigestOf } from './files/content-digest.ts';
 export { copyKeys } from './files/copy-keys.ts';
 export { runCopy } from './files/run-copy.ts';
 export { runMkdir } from './files/run-mkdir.ts';
 export { createLayerAccess } from './layers.ts';
-export { createSnapshots, type Snapshots } from './snapshots/create-snapshots.ts';
-export { removeSnapshotTree } from './snapshots/remove-snapshot-tree.ts';
-export { fetchContext } from './sources/fetch-context.ts';
-export { fetchGit } from './sources/fetch-git.ts';
-export { fetchHttp } from './sources/fetch-http.ts';
 export { openLocalTree } from './sources/open-local-tree.ts';
 export type { EngineEnv, LayerAccess, OpResult, SecretProvider, TreeResult } from './types.ts';

@@ -1,10 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { BuildError, type BuildEvent, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import {
-  createExecutor,
+  BuildError,
+  type BuildEvent,
+  type Digest,
+  formatReference,
+  parseReference,
+  type RunContext,
+} from '../../core/index.ts';
+import {
   createLayerAccess,
-  createSnapshots,
   type EngineEnv,
   type OpResult,
   openLocalTree,
@@ -212,9 +217,10 @@ function createStepEngineOpener(env: EngineEnv): (context: RunContext) => Promis
 
 async function openStepEngine(env: EngineEnv, context: RunContext): Promise<StepEngine> {
   const { store, layers } = env;
+  const { createExecutor, createSnapshots, runExec } = await import('../../engine/steps.ts');
   const stateDir = join(store.root, 'engine');
   const executor = await createExecutor({ stateDir, makeTempDir: (prefix) => store.makeTempDir(prefix) }, context);
-  return { executor, snapshots: createSnapshots({ store, layers, executor }) };
+  return { executor, snapshots: createSnapshots({ store, layers, executor }), runExec };
 }
 
 function layersOf(solved: Solved): readonly LayerRef[] {

@@ -1,17 +1,6 @@
 import { BuildError, chainIdOf, type Digest, type RunContext } from '../../core/index.ts';
-import {
-  copyKeys,
-  type EngineEnv,
-  type Executor,
-  fetchGit,
-  fetchHttp,
-  type OpResult,
-  runCopy,
-  runExec,
-  runMkdir,
-  type Snapshots,
-  type TreeResult,
-} from '../../engine/index.ts';
+import { copyKeys, type EngineEnv, type OpResult, runCopy, runMkdir, type TreeResult } from '../../engine/index.ts';
+import type { Executor, runExec, Snapshots } from '../../engine/steps.ts';
 import type { CacheKey, CopyOp, ExecOp, MkdirOp, Vertex } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { OpRunner } from '../../solver/index.ts';
@@ -21,6 +10,7 @@ import { execKey, keyOf } from './exec-key.ts';
 export interface StepEngine {
   readonly executor: Executor;
   readonly snapshots: Snapshots;
+  readonly runExec: typeof runExec;
 }
 
 export interface OpRunnerDeps {
@@ -75,9 +65,9 @@ async function runOp(deps: OpRunnerDeps, { vertex, inputs }: Evaluation, context
     case 'local':
       return deps.localTree(op.name);
     case 'http':
-      return fetchHttp({ env: deps.env }, { op, vertex: vertex.id }, context);
+      return (await import('../../engine/remote.ts')).fetchHttp({ env: deps.env }, { op, vertex: vertex.id }, context);
     case 'git':
-      return fetchGit({ env: deps.env }, { op, vertex: vertex.id }, context);
+      return (await import('../../engine/remote.ts')).fetchGit({ env: deps.env }, { op, vertex: vertex.id }, context);
     case 'copy':
     case 'mkdir':
     case 'exec': {
@@ -96,13 +86,13 @@ async function makeLayer(
   const { env } = deps;
   if (op.kind === 'copy') return runCopy({ env }, { op, inputs }, context);
   if (op.kind === 'mkdir') return runMkdir({ env }, { op, inputs }, context);
-  const engine = await deps.openStepEngine(context);
+  const { runExec, executor, snapshots } = await deps.openStepEngine(context);
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   const onOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void => {
     const text = decoders[stream].decode(bytes, { stream: true });
     if (text !== '') context.emit({ kind: 'log', time: Date.now(), vertex: vertex.id, stream, text });
   };
-  return runExec({ env, ...engine }, { op, inputs, vertex: vertex.id, onOutput }, context);
+  return runExec({ env, executor, snapshots }, { op, inputs, vertex: vertex.id, onOutput }, context);
 }
 
 function layersOf(result: OpResult): readonly LayerRef[] {

@@ -18,7 +18,7 @@ import {
   parseManifest,
   selectManifest,
 } from '../../oci/index.ts';
-import { pullImage, type RegistryClient } from '../../registry/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 
 /** A base image with everything that building on it needs. Its layers may still lie in the registry. */
@@ -54,6 +54,7 @@ export async function resolveBase(deps: ResolveDeps, request: BaseRequest, conte
       hint: `Run \`zlayer pull ${request.reference}\`, or build without --pull=never.`,
     });
   }
+  const { pullImage } = await import('../../registry/index.ts');
   const sink = store.blobs;
   const pulled = await pullImage(await deps.client(), { reference, platform, sink, layers: 'none' }, context);
   const image = await readImage(store, { root: pulled.root, platform });
