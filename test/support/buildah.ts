@@ -32,14 +32,23 @@ export interface Buildah {
 export function createBuildah(root: string): Buildah {
   const env = writeConfiguration(root);
   const isolation = ['--isolation', 'chroot'];
+  const { graph, run } = { graph: join(root, 'graph'), run: join(root, 'run') };
+  // Said in so many words: in a user namespace the configuration's paths are not those of an ordinary user.
+  const store = ['--root', graph, '--runroot', run, '--storage-driver', 'overlay'];
+  const inStore = (arg: string): string =>
+    arg.replace(/^containers-storage:(?!\[)/, `containers-storage:[overlay@${graph}+${run}]`);
   const buildah = (args: readonly string[], options: ProgramOptions = {}): Promise<ProgramResult> =>
-    runOk(['buildah', ...args], { timeoutMs: 300_000, ...options, env: { ...env, ...options.env } });
+    runOk(['buildah', ...store, ...args], { timeoutMs: 300_000, ...options, env: { ...env, ...options.env } });
   const skopeo = (args: readonly string[], options: ProgramOptions = {}): Promise<ProgramResult> =>
-    runOk(inStoreNamespace(['skopeo', '--insecure-policy', ...args]), { timeoutMs: 300_000, ...options, env });
+    runOk(inStoreNamespace(['skopeo', '--insecure-policy', ...args.map(inStore)]), {
+      timeoutMs: 300_000,
+      ...options,
+      env,
+    });
   return {
     env,
     run: buildah,
-    tryRun: (args, options = {}) => runProgram(['buildah', ...args], { timeoutMs: 300_000, ...options, env }),
+    tryRun: (args, options = {}) => runProgram(['buildah', ...store, ...args], { timeoutMs: 300_000, ...options, env }),
     skopeo,
     loadBase: async ({ layout, reference }) => {
       await skopeo(['copy', '--quiet', `oci:${layout}:${reference}`, `containers-storage:${reference}`]);
@@ -47,7 +56,9 @@ export function createBuildah(root: string): Buildah {
     build: (args, options) =>
       buildah(['build', ...isolation, '--format', 'docker', '--identity-label=false', ...args], options),
     exportLayout: async (image, layout, name) => {
-      await buildah(['push', '--quiet', '--disable-compression', '--format', 'oci', image, `oci:${layout}:${name}`]);
+      // buildah itself would compress every layer.
+      const plain = ['--format', 'oci', '--dest-oci-accept-uncompressed-layers'];
+      await skopeo(['copy', '--quiet', ...plain, `containers-storage:${image}`, `oci:${layout}:${name}`]);
     },
     inspectConfig: async (image) => {
       const { stdout } = await buildah(['inspect', '--type', 'image', image]);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestFile, type LayerBlob } from './oci-layout.ts';
@@ -34,15 +35,16 @@ export async function listLayer(layer: LayerBlob, cacheDir: string): Promise<rea
   const listing = join(cacheDir, `${layer.diffId.replace(':', '-')}.${process.getuid?.() ?? 0}.json`);
   if (existsSync(listing)) return JSON.parse(readFileSync(listing, 'utf8')) as TarMember[];
   const isPlain = layer.mediaType.endsWith('tar');
-  const tar = isPlain ? layer.path : `${listing}.${process.pid}.tar`;
+  const part = `${listing}.${randomUUID()}`;
+  const tar = isPlain ? layer.path : `${part}.tar`;
   try {
     if (!isPlain) await decompress(layer, tar);
     const actual = await digestFile(tar);
     if (actual !== layer.diffId)
       throw new Error(`${layer.digest} holds ${actual}, but its diff ID is ${layer.diffId}.`);
     const members = readTar(tar);
-    writeFileSync(`${listing}.${process.pid}`, JSON.stringify(members));
-    renameSync(`${listing}.${process.pid}`, listing);
+    writeFileSync(part, JSON.stringify(members));
+    renameSync(part, listing);
     return members;
   } finally {
     if (!isPlain) rmSync(tar, { force: true });
