@@ -176,7 +176,20 @@ describe('build() without RUN', () => {
     const lenient = await build(requestFor(context));
     expect(lenient.warnings).toHaveLength(1);
     await expect(build(requestFor(context, { strict: true, tags }))).rejects.toThrow('none*');
-    await expect(build(requestFor(context, { strict: true, buildArgs: { A: '1' } }))).rejects.toThrow('"A"');
+    const plain = contextOf({ Dockerfile: 'FROM scratch\nCOPY f /f\n', f: 'strict' });
+    await expect(build(requestFor(plain, { strict: true, buildArgs: { A: '1' } }))).rejects.toThrow('"A"');
+  });
+
+  it('warns of what is in the cache, too, when it is strict', async () => {
+    const context = contextOf({
+      Dockerfile: 'FROM scratch AS s\nCOPY f /f\nFROM scratch\nCOPY --from=s /none* /d/\nCOPY f /f\n',
+      f: 'strict stage',
+    });
+    await build(requestFor(context));
+    await expect(build(requestFor(context, { strict: true }))).rejects.toMatchObject({
+      code: 'SOURCE_NOT_FOUND',
+      location: { range: { start: { line: 4 } } },
+    });
   });
 
   it('tells which ignore rule hides a source', async () => {
