@@ -6,6 +6,8 @@ export * from './events.ts';
 export * from './git-url.ts';
 export * from './location.ts';
 export * from './path-pattern.ts';
+export * from './pattern-list.ts';
 export * from './platform.ts';
 export * from './reference.ts';
 export * from './run-context.ts';
+export * from './white-space.ts';

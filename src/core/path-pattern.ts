@@ -1,196 +1,104 @@
-import { BuildError } from './errors.ts';
+import { parseTokens, type Token, type TokenOptions, type TokenPattern } from './pattern-tokens.ts';
 
-/** A pattern for one path: `matches` takes text with `/` between components, no leading slash. */
+/** A pattern for paths: text with `/` between components, without slash at either end. */
 export interface PathPattern {
-  readonly text: string;
   /** The one text that matches, escapes removed, where the pattern has no wildcard. */
   readonly literal?: string;
+  /** Whether the whole path matches. */
   readonly matches: (path: string) => boolean;
+  /** Whether something below the directory could match: a walk need not enter it otherwise. */
+  readonly mayMatchBelow: (directory: string) => boolean;
 }
 
-/** What a walk hands from a directory to its children, so that a matched parent need not be matched again. */
-export interface PatternListMatch {
-  readonly matched: boolean;
-  /** By pattern: whether it matched this path or one of its parents. */
-  readonly byPattern: readonly boolean[];
-}
+/** Default: the language of `COPY`. */
+export type PathPatternOptions = Partial<TokenOptions>;
 
-/** An ordered list of patterns, some of them negated by `!`; the last one that matches decides. */
-export interface PatternList {
-  /** Whether any pattern is negated: then something below a matched directory may be unmatched. */
-  readonly hasNegation: boolean;
-  /** Matches a path that was reached through `parent`; without it, every parent of the path is tried as well. */
-  match(path: string, parent?: PatternListMatch): PatternListMatch;
-}
-
-/** A character of a glob as regular expression source; `undefined` at a fault. */
-interface Token {
-  readonly source: string;
-  readonly next: number;
-  readonly wild: boolean;
-  readonly literal: string;
-}
-
-/** Whether a Go path pattern holds a wildcard: `*`, `?` or `[`, not escaped by `\`. */
+/** Whether a path pattern holds a wildcard: `*`, `?` or `[`, not escaped by `\`. */
 export function hasWildcard(pattern: string): boolean {
   return /[*?[]/.test(pattern.replace(/\\./gsu, ''));
 }
 
-/**
- * Compiles a pattern in the syntax of Go's `path/filepath.Match`: `*` and `?` stop at `/`, classes `[a-z]` and `[^a]`, `\`
- * quotes. Characters are code points.
- *
- * @throws BuildError `DOCKERFILE_INVALID` for a malformed class, or a `\` at the end.
- */
-export function compilePathPattern(pattern: string): PathPattern {
-  const chars = [...pattern];
-  let source = '';
-  let literal: string | undefined = '';
-  for (let at = 0; at < chars.length; ) {
-    const token = readToken(chars, at);
-    if (token === undefined) throw badPattern(pattern);
-    source += token.source;
-    literal = token.wild || literal === undefined ? undefined : literal + token.literal;
-    at = token.next;
-  }
-  if (literal !== undefined) return { text: pattern, literal, matches: (path) => path === literal };
-  const expression = new RegExp(`^${source}$`, 'su');
-  return { text: pattern, matches: (path) => expression.test(path) };
+/** The pattern that matches exactly this text. */
+export function escapePattern(text: string): string {
+  return text.replace(/[*?[\\]/g, '\\$&');
 }
 
 /**
- * Compiles the pattern lists of `COPY --exclude`, `COPY --parents` and ignore files: `filepath.Match` syntax plus `**` for
- * any number of components; a pattern that matches a directory matches everything below it; `!` takes back (moby's
- * patternmatcher decides). Patterns are trimmed and cleaned lexically, a leading slash means nothing, empty ones are dropped.
+ * Compiles a pattern in the syntax of Go's `path/filepath.Match`: `*` and `?` stop at `/`, classes `[a-z]` and `[^a]`, `\`
+ * quotes; with `deep`, `**` stands for any number of components, as in ignore files. Characters are code points; hidden
+ * names are matched too. A path is run through the pattern as through a non-deterministic automaton: the time is bounded by
+ * path length times pattern length, whatever the pattern.
  *
- * @throws BuildError `DOCKERFILE_INVALID` for a malformed pattern.
+ * @throws BuildError `DOCKERFILE_INVALID`, or `code`, for a malformed class, or a `\` at the end.
  */
-export function compilePatternList(patterns: readonly string[]): PatternList {
-  const compiled = patterns.flatMap((text) => {
-    const trimmed = text.trim();
-    const negated = trimmed.startsWith('!');
-    const cleaned = cleanPattern(negated ? trimmed.slice(1) : trimmed);
-    if (negated && trimmed.length === 1) throw badPattern(text);
-    return cleaned === '' ? [] : [{ negated, matches: compileDeepPattern(cleaned) }];
-  });
+export function compilePathPattern(
+  pattern: string,
+  { deep = false, code = 'DOCKERFILE_INVALID' }: PathPatternOptions = {},
+): PathPattern {
+  const compiled = parseTokens(pattern, { deep, code });
   return {
-    hasNegation: compiled.some((pattern) => pattern.negated),
-    match: (path, parent) => {
-      let matched = false;
-      const byPattern = compiled.map(({ negated, matches }, index) => {
-        const known = parent?.byPattern[index] === true;
-        if (!known && negated !== matched) return false;
-        const hit = known || matches(path) || (parent === undefined && someParent(path, matches));
-        if (hit) matched = !negated;
-        return hit;
-      });
-      return { matched, byPattern };
-    },
+    ...(compiled.isLiteral ? { literal: compiled.prefix } : {}),
+    matches: (path) => matchesTokens(compiled, path),
+    mayMatchBelow: (directory) => run(compiled.tokens, directory === '' ? '' : `${directory}/`).includes(1),
   };
 }
 
-function someParent(path: string, matches: (path: string) => boolean): boolean {
-  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
-    if (matches(path.slice(0, slash))) return true;
+function matchesTokens(pattern: TokenPattern, path: string): boolean {
+  const { tokens, prefix, suffix } = pattern;
+  if (path.length < prefix.length || !path.startsWith(prefix) || !path.endsWith(suffix)) return false;
+  if (pattern.isLiteral) return path === prefix;
+  return run(tokens, path)[tokens.length] === 1;
+}
+
+/** The positions among the tokens that are reachable after a text; the last one means: all tokens are used up. */
+function run(tokens: readonly Token[], text: string): Uint8Array {
+  let now = new Uint8Array(tokens.length + 1);
+  let next = new Uint8Array(tokens.length + 1);
+  // A deep token that has taken a character may only go on, or end with a slash.
+  let inside = new Uint8Array(tokens.length);
+  let nextInside = new Uint8Array(tokens.length);
+  now[0] = 1;
+  close(tokens, now);
+  for (let at = 0; at < text.length; ) {
+    const point = text.codePointAt(at)!;
+    at += point > 0xffff ? 2 : 1;
+    next.fill(0);
+    nextInside.fill(0);
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]!;
+      if (token.kind === 'deep') {
+        if (now[i] === 0 && inside[i] === 0) continue;
+        nextInside[i] = 1;
+        if (point === 0x2f) next[i + 1] = 1;
+      } else if (now[i] === 1) {
+        if (token.kind === 'all' || (token.kind === 'star' && point !== 0x2f)) next[i] = 1;
+        else if (consumes(token, point)) next[i + 1] = 1;
+      }
+    }
+    close(tokens, next);
+    [now, next] = [next, now];
+    [inside, nextInside] = [nextInside, inside];
   }
-  return false;
+  return merged(now, inside);
 }
 
-/** One pattern of a list, where `**` crosses `/`. */
-function compileDeepPattern(pattern: string): (path: string) => boolean {
-  // The reference takes a leading `**` before plain text as "ends with", a trailing one after plain text as "begins with".
-  if (/^\*\*[^*?[\\]*$/.test(pattern)) {
-    const suffix = pattern.slice(2);
-    return (path) => path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
+/** Tokens that may take nothing are passed at once. */
+function close(tokens: readonly Token[], reached: Uint8Array): void {
+  for (let i = 0; i < tokens.length; i++) {
+    const { kind } = tokens[i]!;
+    if (reached[i] === 1 && (kind === 'star' || kind === 'all' || kind === 'deep')) reached[i + 1] = 1;
   }
-  if (/^[^*?[\\]*\*\*$/.test(pattern)) {
-    const prefix = pattern.slice(0, -2);
-    return (path) => path.startsWith(prefix);
+}
+
+function consumes(token: Token, point: number): boolean {
+  if (token.kind === 'char') return token.char.codePointAt(0) === point;
+  if (token.kind === 'class') {
+    return token.ranges.some(([low, high]) => low <= point && point <= high) !== token.negated;
   }
-  const chars = [...pattern];
-  let source = '';
-  let wild = false;
-  let literal = '';
-  for (let at = 0; at < chars.length; ) {
-    const stars = chars[at] === '*' && chars[at + 1] === '*';
-    const token = stars ? readDoubleStar(chars, at) : readToken(chars, at);
-    if (token === undefined) throw badPattern(pattern);
-    source += token.source;
-    literal += token.literal;
-    wild ||= token.wild;
-    at = token.next;
-  }
-  if (!wild) return (path) => path === literal;
-  const expression = new RegExp(`^${source}$`, 'su');
-  return (path) => expression.test(path);
+  return token.kind === 'any' && point !== 0x2f;
 }
 
-/** `**` and a slash after it: any components, or none; at the end: anything. */
-function readDoubleStar(chars: readonly string[], at: number): Token {
-  const next = chars[at + 2] === '/' ? at + 3 : at + 2;
-  return { source: next >= chars.length ? '.*' : '(?:.*/)?', next, wild: true, literal: '' };
-}
-
-function readToken(chars: readonly string[], at: number): Token | undefined {
-  const char = chars[at] as string;
-  if (char === '*') return { source: '[^/]*', next: at + 1, wild: true, literal: '' };
-  if (char === '?') return { source: '[^/]', next: at + 1, wild: true, literal: '' };
-  if (char === '[') return readClass(chars, at + 1);
-  if (char !== '\\') return { source: quote(char), next: at + 1, wild: false, literal: char };
-  const quoted = chars[at + 1];
-  return quoted === undefined ? undefined : { source: quote(quoted), next: at + 2, wild: false, literal: quoted };
-}
-
-function readClass(chars: readonly string[], start: number): Token | undefined {
-  const negated = chars[start] === '^';
-  let ranges = '';
-  let at = negated ? start + 1 : start;
-  for (let count = 0; chars[at] !== ']' || count === 0; count += 1) {
-    const low = readClassChar(chars, at);
-    if (low === undefined) return undefined;
-    const high = chars[low.next] === '-' ? readClassChar(chars, low.next + 1) : low;
-    if (high === undefined) return undefined;
-    if (codePoint(low.char) <= codePoint(high.char)) ranges += `${quoteInClass(low.char)}-${quoteInClass(high.char)}`;
-    at = high.next;
-  }
-  const source = ranges === '' ? (negated ? '.' : '(?!)') : `[${negated ? '^' : ''}${ranges}]`;
-  return { source, next: at + 1, wild: true, literal: '' };
-}
-
-function readClassChar(chars: readonly string[], at: number): { char: string; next: number } | undefined {
-  const first = chars[at];
-  if (first === undefined || first === '-' || first === ']') return undefined;
-  const next = first === '\\' ? at + 2 : at + 1;
-  const char = chars[next - 1];
-  // A class that ends right after this character is never closed.
-  return char === undefined || next >= chars.length ? undefined : { char, next };
-}
-
-function codePoint(char: string): number {
-  return char.codePointAt(0) as number;
-}
-
-function quote(char: string): string {
-  return /[\^$\\.*+?()[\]{}|/]/.test(char) ? `\\${char}` : char;
-}
-
-function quoteInClass(char: string): string {
-  return char === '-' ? '\\-' : quote(char);
-}
-
-/** Lexical cleaning as Go's `filepath.Clean` does it, anchored: the leading slash goes. */
-function cleanPattern(pattern: string): string {
-  const parts: string[] = [];
-  for (const part of pattern.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
-    else parts.push(part);
-  }
-  return parts.join('/');
-}
-
-function badPattern(pattern: string): BuildError {
-  return new BuildError('DOCKERFILE_INVALID', `"${pattern}" is not a valid path pattern.`, {
-    hint: 'A class is written [abc] or [a-z]; to match a bracket itself write [[] and to match a star write \\*.',
-  });
+function merged(reached: Uint8Array, inside: Uint8Array): Uint8Array {
+  for (let i = 0; i < inside.length; i++) if (inside[i] === 1) reached[i] = 1;
+  return reached;
 }

@@ -11,7 +11,6 @@ export {
 export { formatDockerfile, instructionsOf } from './format.ts';
 export { type IgnoreRule, parseIgnoreFile, toIgnoreRules } from './ignore/ignore-file.ts';
 export { createIgnoreMatcher, type IgnoreDecision, type IgnoreMatcher } from './ignore/ignore-matcher.ts';
-export { matchPathPattern, type PathPattern, type PathPatternOptions, parsePathPattern } from './ignore/match-path.ts';
 export { lintDockerfile } from './lint/lint.ts';
 export type { LintRule } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules.ts';

@@ -95,7 +95,7 @@ export function copyOp(op: Partial<CopyOp> & Pick<CopyOp, 'sources' | 'destinati
 
 /** A source of a local context at input `input`. */
 export function from(path: string, input = 0, more: Partial<Extract<CopySource, { kind: 'input' }>> = {}): CopySource {
-  return { kind: 'input', input, path, unpack: 'never', ownerless: true, optional: false, ...more };
+  return { kind: 'input', input, path, unpack: 'never', ownerless: true, mustMatch: false, ...more };
 }
 
 /** A source of a stage: owners are kept. */

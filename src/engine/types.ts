@@ -6,8 +6,7 @@ import type { Lease, Store } from '../store/index.ts';
 /** What an op evaluates to. */
 export type OpResult =
   /** Lowest layer first; empty for scratch. */
-  | { readonly kind: 'layers'; readonly layers: readonly LayerRef[] }
-  | TreeResult;
+  { readonly kind: 'layers'; readonly layers: readonly LayerRef[] } | TreeResult;
 
 /** A tree that is no stack of layers: a local directory, a download, a git checkout. */
 export interface TreeResult {
@@ -62,4 +61,3 @@ export interface CacheKey {
   readonly key: string;
   readonly inputs: Readonly<Record<string, string>>;
 }
-

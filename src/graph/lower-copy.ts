@@ -1,4 +1,4 @@
-import { BuildError, type Digest, isDigest, parseGitUrl } from '../core/index.ts';
+import { BuildError, type Digest, escapePattern, hasWildcard, isDigest, parseGitUrl } from '../core/index.ts';
 import {
   type AddInstruction,
   type CopyInstruction,
@@ -109,7 +109,8 @@ function copySource(
   const from = instruction.from === undefined ? undefined : input.originOf(instruction.from);
   const ownerless = from === undefined || from.origin.kind === 'local';
   const vertex = from?.vertex ?? input.context;
-  return { kind: 'input', input: inputOf(inputs, vertex), path, unpack: 'never', ownerless, optional: false };
+  const mustMatch = input.options.strict && hasWildcard(path);
+  return { kind: 'input', input: inputOf(inputs, vertex), path, unpack: 'never', ownerless, mustMatch };
 }
 
 function addSource(
@@ -122,7 +123,8 @@ function addSource(
       throw invalid(input, instruction, '--checksum is for one http(s) or git source, not for files of the context.');
     }
     const unpack = instruction.unpack === false ? 'never' : 'auto';
-    return { kind: 'input', input: inputOf(inputs, input.context), path, unpack, ownerless: true, optional: false };
+    const mustMatch = input.options.strict && hasWildcard(path);
+    return { kind: 'input', input: inputOf(inputs, input.context), path, unpack, ownerless: true, mustMatch };
   }
   if (instruction.checksum !== undefined && instruction.sources.length > 1) {
     throw invalid(input, instruction, '--checksum can only be given with a single source.');
@@ -133,10 +135,10 @@ function addSource(
   return {
     kind: 'input',
     input: inputOf(inputs, vertex),
-    path: isHttp ? `/${remote.fileName}` : '/',
+    path: isHttp ? `/${escapePattern(remote.fileName)}` : '/',
     unpack: isHttp && instruction.unpack ? 'always' : 'never',
     ownerless: true,
-    optional: false,
+    mustMatch: false,
   };
 }
 

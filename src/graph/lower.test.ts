@@ -190,6 +190,22 @@ describe('lower() makes the config', () => {
     expect(lowerText('FROM b\nSHELL ["/bin/bash","-c"]\nCMD x').state.config.Cmd).toEqual(['/bin/bash', '-c', 'x']);
   });
 
+  it('makes only wildcards of a strict build different, so that its other steps are cached as before', () => {
+    const text = 'FROM b\nCOPY a /\nCOPY b* /\nADD c /';
+    const strict = opsOf(lowerText(text, { strict: true }), 'copy');
+    expect(strict.map(({ sources }) => sources[0])).toMatchObject([
+      { path: 'a', mustMatch: false },
+      { path: 'b*', mustMatch: true },
+      { path: 'c', mustMatch: false },
+    ]);
+    expect(opsOf(lowerText(text), 'copy')[1]?.sources).toMatchObject([{ mustMatch: false }]);
+  });
+
+  it('takes the file of a URL by its exact name, wildcards in it included', () => {
+    const [copy] = opsOf(lowerText('FROM b\nADD http://h/x%5B1%5D%2A%3F%5Cy /'), 'copy');
+    expect(copy?.sources).toMatchObject([{ path: '/x\\[1]\\*\\?\\\\y' }]);
+  });
+
   it('lets labels of the request win', () => {
     expect(lowerText('FROM b\nLABEL from=file', { labels: { from: 'flag' } }).state.config.Labels).toEqual({
       from: 'flag',

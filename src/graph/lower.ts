@@ -102,7 +102,14 @@ function startState(lowering: Lowering, planned: PlannedStage, position: string)
       const scratch = originVertex(lowering, { origin: { kind: 'scratch' }, planned, position });
       const local = originVertex(lowering, { origin: base, planned, position });
       const info = describeSource(planned, position, `FROM ${base.name}`);
-      const source = { kind: 'input', input: 1, path: '/', unpack: 'never', ownerless: true, optional: false } as const;
+      const source = {
+        kind: 'input',
+        input: 1,
+        path: '/',
+        unpack: 'never',
+        ownerless: true,
+        mustMatch: false,
+      } as const;
       const op = { kind: 'copy', base: 0, sources: [source], destination: '/', parents: false, exclude: [] } as const;
       const root = lowering.builder.add(op, [scratch, local], info);
       const state = stateOfBase({ root: scratch, platform, base: scratchConfig(platform) });

@@ -75,8 +75,8 @@ export type CopySource =
       readonly unpack: 'never' | 'auto' | 'always';
       /** Local contexts: owner becomes 0:0 unless `chown` says otherwise. */
       readonly ownerless: boolean;
-      /** Whether a pattern that matches nothing, or a missing path, is fine. */
-      readonly optional: boolean;
+      /** Whether a pattern that matches nothing is an error (`--strict`); a plain path must be there anyway. */
+      readonly mustMatch: boolean;
     }
   | { readonly kind: 'inline'; readonly fileName: string; readonly text: string };
 

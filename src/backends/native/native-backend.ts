@@ -1,13 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import {
-  BuildError,
-  type BuildEvent,
-  type Digest,
-  formatReference,
-  parseReference,
-  type RunContext,
-} from '../../core/index.ts';
+import { BuildError, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import {
   createLayerAccess,
   type EngineEnv,
@@ -29,6 +22,7 @@ import { createOpRunner, type StepEngine } from './op-runner.ts';
 import { resolveBase } from './resolve-base.ts';
 import { resolveLayout } from './resolve-layout.ts';
 import { createStepCache } from './step-cache.ts';
+import { watchWarnings } from './watch-warnings.ts';
 
 /** Steps that mostly wait run well beyond the number of cores. */
 const MIN_PARALLELISM = 4;
@@ -98,32 +92,15 @@ async function plan(deps: NativeDeps, job: Job, context: RunContext): Promise<Bu
   };
 }
 
-async function solveRequest(deps: NativeDeps, job: SolveJob, outer: RunContext): Promise<Solved> {
-  if (!job.loaded.request.strict) return solveLoaded(deps, job, outer);
-  const warnings: Warning[] = [];
-  const context: RunContext = {
-    signal: outer.signal,
-    emit: (event) => {
-      if (event.kind === 'warning') warnings.push(event);
-      outer.emit(event);
-    },
-  };
-  const solved = await solveLoaded(deps, job, context);
-  const [first] = warnings;
-  if (first === undefined) return solved;
-  throw new BuildError('DOCKERFILE_INVALID', first.message, { hint: first.hint, location: first.location });
-}
-
-type Warning = Extract<BuildEvent, { readonly kind: 'warning' }>;
-
 interface SolveJob extends Job {
   readonly mode: 'run' | 'plan';
 }
 
-async function solveLoaded(deps: NativeDeps, job: SolveJob, context: RunContext): Promise<Solved> {
+async function solveRequest(deps: NativeDeps, job: SolveJob, outer: RunContext): Promise<Solved> {
   const { loaded, lease } = job;
   const { request } = loaded;
   const { store } = deps;
+  const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
   const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
   const lowered = await lowerRequest(
     (base) =>
@@ -133,6 +110,7 @@ async function solveLoaded(deps: NativeDeps, job: SolveJob, context: RunContext)
     loaded,
     context,
   );
+  refuseWarnings();
   announce(lowered, context);
   const epoch = epochOf(loaded);
   const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
@@ -159,6 +137,7 @@ async function solveLoaded(deps: NativeDeps, job: SolveJob, context: RunContext)
   };
   const solving = solve({ runner, cache: createStepCache(store, lease) }, input, context);
   const outcomes = await solving.finally(trees.saveDigests);
+  refuseWarnings();
   return { lowered, outcomes, clockMs, fixedClock: epoch !== undefined };
 }
 

@@ -1,13 +1,8 @@
-import type { SourceLocation } from '../../core/index.ts';
-import { trimSpace } from '../characters.ts';
+import { type PatternRule, parsePatternRule, type SourceLocation, trimSpace } from '../../core/index.ts';
 import { createSourceText, locationBetween } from '../source-text.ts';
 
-/** One rule of an ignore file, or one `--exclude`. */
-export interface IgnoreRule {
-  /** Cleaned lexically, without leading slash and without `!`. */
-  readonly pattern: string;
-  /** `!`: what matches is included again. */
-  readonly negated: boolean;
+/** One rule of an ignore file. */
+export interface IgnoreRule extends PatternRule {
   /** Where it stands; absent for patterns that come from no file. */
   readonly location?: SourceLocation;
 }
@@ -23,40 +18,15 @@ export function parseIgnoreFile(text: string, { fileName }: { readonly fileName:
   for (const [index, start] of source.lineStarts.entries()) {
     const line = source.text.slice(start, source.lineStarts[index + 1] ?? source.text.length);
     const written = trimSpace(line);
-    if (line.startsWith('#') || written === '') continue;
+    const rule = line.startsWith('#') ? undefined : parsePatternRule(written);
+    if (rule === undefined) continue;
     const column = start + line.indexOf(written);
-    rules.push({ ...parseRule(written), location: locationBetween(source, column, column + written.length) });
+    rules.push({ ...rule, location: locationBetween(source, column, column + written.length) });
   }
   return rules;
 }
 
-/** Rules from patterns that stand in no file, such as `--exclude`. Blank patterns are dropped. */
+/** Rules from patterns that stand in no file. Blank patterns are dropped. */
 export function toIgnoreRules(patterns: readonly string[]): readonly IgnoreRule[] {
-  return patterns
-    .map(trimSpace)
-    .filter((pattern) => pattern !== '')
-    .map(parseRule);
-}
-
-function parseRule(written: string): IgnoreRule {
-  const negated = written.startsWith('!');
-  const pattern = negated ? trimSpace(written.slice(1)) : written;
-  return { pattern: pattern === '' ? '' : withoutLeadingSlash(cleanPattern(pattern)), negated };
-}
-
-function withoutLeadingSlash(pattern: string): string {
-  return pattern.length > 1 && pattern.startsWith('/') ? pattern.slice(1) : pattern;
-}
-
-/** As Go's `filepath.Clean`: `.` and empty parts go, `..` takes its parent along; nothing left is `.`. */
-export function cleanPattern(pattern: string): string {
-  const rooted = pattern.startsWith('/');
-  const parts: string[] = [];
-  for (const part of pattern.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part !== '..') parts.push(part);
-    else if (parts.length > 0 && parts.at(-1) !== '..') parts.pop();
-    else if (!rooted) parts.push(part);
-  }
-  return (rooted ? '/' : '') + parts.join('/') || '.';
+  return patterns.map(parsePatternRule).filter((rule) => rule !== undefined);
 }

@@ -1,6 +1,5 @@
-import { BuildError, withLocation } from '../../core/index.ts';
+import { compilePatternList, type PatternList, type PatternListMatch, withLocation } from '../../core/index.ts';
 import type { IgnoreRule } from './ignore-file.ts';
-import { matchesTokens, mayMatchWithin, parseTokens, type TokenPattern } from './path-pattern.ts';
 
 /** Whether a path is ignored, and by which rule that was decided; no rule: none matched. */
 export interface IgnoreDecision {
@@ -21,15 +20,10 @@ export interface IgnoreMatcher {
   readonly mayIncludeBelow: (directory: string) => boolean;
 }
 
-interface CompiledRule {
-  readonly rule: IgnoreRule;
-  readonly tokens: TokenPattern;
-}
-
-/** What is known of a directory: which rules took effect on it. */
+/** What is known of a directory. */
 interface KnownDirectory {
   readonly path: string;
-  readonly matched: Uint8Array;
+  readonly match: PatternListMatch | undefined;
 }
 
 /**
@@ -39,8 +33,8 @@ interface KnownDirectory {
  * @throws BuildError `IGNORE_FILE_SYNTAX` for a `!` alone and for a bad pattern, located where the rule has a location.
  */
 export function createIgnoreMatcher(rules: readonly IgnoreRule[]): IgnoreMatcher {
-  const compiled = rules.map(compileRule);
-  const root: KnownDirectory = { path: '', matched: new Uint8Array(compiled.length) };
+  const list = compileRules(rules);
+  const root: KnownDirectory = { path: '', match: undefined };
   let known: KnownDirectory[] = [];
 
   const directoryAbove = (path: string): KnownDirectory => {
@@ -54,29 +48,23 @@ export function createIgnoreMatcher(rules: readonly IgnoreRule[]): IgnoreMatcher
     for (let above = known.at(-1) ?? root; above.path !== parent; ) {
       const next = parent.indexOf('/', above.path === '' ? 1 : above.path.length + 1);
       const directory = next < 0 ? parent : parent.slice(0, next);
-      above = { path: directory, matched: evaluate(compiled, { path: directory, above }).matched };
+      above = { path: directory, match: list.match(directory, above.match) };
       known.push(above);
     }
     return known.at(-1) ?? root;
   };
-  const look = (path: string): Evaluation => {
-    if (path === '') return { matched: root.matched, decided: -1 };
+  const look = (path: string): PatternListMatch => {
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
-    return evaluate(compiled, { path: trimmed, above: directoryAbove(trimmed) });
+    return list.match(trimmed, directoryAbove(trimmed).match);
   };
   const decide = (path: string): IgnoreDecision => {
-    const { decided } = look(path);
-    const rule = compiled[decided]?.rule;
+    const rule = path === '' ? undefined : rules[look(path).decided];
     return rule === undefined ? { ignored: false } : { ignored: !rule.negated, rule };
   };
   return {
     decide,
     matches: (path) => decide(path).ignored,
-    mayIncludeBelow: (directory) => {
-      const { decided } = look(directory);
-      const within = directory === '' ? '' : `${directory}/`;
-      return compiled.some(({ rule, tokens }, i) => i > decided && rule.negated && mayMatchWithin(tokens, within));
-    },
+    mayIncludeBelow: (directory) => list.mayChangeBelow(directory, look(directory)),
   };
 }
 
@@ -84,39 +72,14 @@ function isWithin(path: string, directory: string): boolean {
   return path.startsWith(directory) && (path.length === directory.length || path[directory.length] === '/');
 }
 
-function compileRule(rule: IgnoreRule): CompiledRule {
-  try {
-    if (rule.pattern === '') {
-      throw new BuildError('IGNORE_FILE_SYNTAX', 'A "!" stands alone.', {
-        hint: 'Put the pattern that shall be included again behind it, as in !README.md.',
-      });
+/** Compiled one by one first, so that an error points at its rule. */
+function compileRules(rules: readonly IgnoreRule[]): PatternList {
+  for (const rule of rules) {
+    try {
+      compilePatternList([rule], 'IGNORE_FILE_SYNTAX');
+    } catch (error) {
+      throw rule.location === undefined ? error : withLocation(error, rule.location);
     }
-    return { rule, tokens: parseTokens(rule.pattern, { deep: true, code: 'IGNORE_FILE_SYNTAX' }) };
-  } catch (error) {
-    throw rule.location === undefined ? error : withLocation(error, rule.location);
   }
-}
-
-interface Evaluation {
-  readonly matched: Uint8Array;
-  /** Index of the rule that decided; -1: none. */
-  readonly decided: number;
-}
-
-/** A rule is only looked at when it could change the state; one that took effect above holds here too. */
-function evaluate(
-  rules: readonly CompiledRule[],
-  { path, above }: { readonly path: string; readonly above: KnownDirectory },
-): Evaluation {
-  const matched = new Uint8Array(rules.length);
-  let ignored = false;
-  let decided = -1;
-  for (let i = 0; i < rules.length; i++) {
-    const { rule, tokens } = rules[i]!;
-    if (above.matched[i] === 0 && (rule.negated !== ignored || !matchesTokens(tokens, path))) continue;
-    matched[i] = 1;
-    ignored = !rule.negated;
-    decided = i;
-  }
-  return { matched, decided };
+  return compilePatternList(rules, 'IGNORE_FILE_SYNTAX');
 }

@@ -138,6 +138,7 @@ describe('copyKeys() by content', () => {
     { parents: true },
     { exclude: ['zzz'] },
     { sources: [from('src', 0, { unpack: 'auto' })] },
+    { sources: [from('src', 0, { mustMatch: true })] },
     { sources: [from('src'), { kind: 'inline', fileName: 'i', text: '' }] },
   ])('depends on %j', async (change) => {
     await using engine = await createTestEngine();

@@ -119,7 +119,6 @@ async function sourceFields(
     const digest = await digestOfSelection({ source: tree, selection }, { ownerless, onFile }, work.context);
     digests.push([`name ${index + 1} of ${name}`, nameOf(selection)], [`content ${index + 1} of ${name}`, digest]);
   }
-  if (result?.kind === 'tree') await result.saveDigests?.();
   return digests;
 }
 
@@ -134,7 +133,8 @@ function patternNameOf(source: InputSource, op: CopyOp): string {
 }
 
 function optionsOf(source: InputSource): string {
-  return `unpack ${source.unpack}, ${source.ownerless ? 'ownerless' : 'owned'}`;
+  const options = `unpack ${source.unpack}, ${source.ownerless ? 'ownerless' : 'owned'}`;
+  return source.mustMatch ? `${options}, must match` : options;
 }
 
 function toKey(kind: string, fields: Fields, explanations: Fields = []): CacheKey {

@@ -358,7 +358,9 @@ describe('runCopy() with wildcards', () => {
     await using engine = await createTestEngine();
     const tree = await engine.copy({ sources: [from('nomatch*'), from('a.txt')], destination: '/d/' }, [context]);
     expect(tree.list('d')).toEqual(['a.txt']);
-    expect(engine.events).toMatchObject([{ kind: 'warning', code: 'CopyMatchesNothing' }]);
+    await engine.copy({ sources: [from('nomatch*')], destination: '/d/', parents: true }, [context]);
+    const warning = { kind: 'warning', code: 'CopyMatchesNothing' };
+    expect(engine.events).toMatchObject([warning, warning]);
   });
 
   it('refuses a malformed pattern', async () => {
@@ -393,13 +395,18 @@ describe('runCopy() with wildcards', () => {
     });
   });
 
-  it('lets an optional source be missing', async () => {
+  it('refuses a wildcard that must match and matches nothing, with --parents too', async () => {
     await using engine = await createTestEngine();
-    const tree = await engine.copy(
-      { sources: [from('missing', 0, { optional: true }), from('a.txt')], destination: '/d/' },
-      [context],
-    );
-    expect(tree.list('d')).toEqual(['a.txt']);
+    const copy = (path: string, parents: boolean): Promise<unknown> =>
+      engine.copy({ sources: [from(path, 0, { mustMatch: true })], destination: '/d/', parents }, [context]);
+    for (const parents of [false, true]) {
+      await expect(copy('sub/none*', parents)).rejects.toMatchObject({
+        code: 'SOURCE_NOT_FOUND',
+        message: 'Nothing matches "sub/none*".',
+      });
+      await expect(copy('sub/c*', parents)).resolves.toBeDefined();
+    }
+    expect(engine.events).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import { createInputTrees, type InputTrees } from './input-trees.ts';
 import { openArchive } from './open-archive.ts';
 import { resolveOwner } from './ownership.ts';
 import { type CopyItem, planCopy } from './plan-copy.ts';
-import { type Selection, selectSources } from './selection.ts';
+import { type Selection, selectSources, takesNothing } from './selection.ts';
 import { storeLayer } from './store-layer.ts';
 
 /**
@@ -57,7 +57,7 @@ async function collectItems(work: CopyWork, op: CopyOp): Promise<readonly CopyIt
       continue;
     }
     const selections = selectSources(await work.trees.open(source.input), source, op);
-    if (selections.length === 0 && !source.optional) warnNoMatch(work.context, source.path);
+    if (takesNothing(selections)) warnNoMatch(work.context, source.path);
     for (const selection of selections) items.push(await toItem(work, { source, selection }, op));
   }
   return items;

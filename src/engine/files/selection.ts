@@ -10,11 +10,11 @@ import {
   hasWildcard,
   type PatternList,
   type PatternListMatch,
+  parsePatternRule,
   textOfPath,
 } from '../../core/index.ts';
 import type { CopyOp, CopySource } from '../../graph/index.ts';
 import type { TreeResult } from '../types.ts';
-import { createIncludeFilter, type IncludeFilter } from './include-filter.ts';
 import { nearestNames } from './nearest-names.ts';
 import { resolveInRoot } from './resolve-in-root.ts';
 
@@ -30,7 +30,7 @@ export interface Selection {
   /** The name that the source gives it: a link keeps its own. */
   readonly name: BytePath;
   /** Only what matches is taken, with its parents (`--parents`). */
-  readonly include?: IncludeFilter;
+  readonly include?: PatternList;
   readonly exclude?: PatternList;
 }
 
@@ -50,8 +50,8 @@ type InputSource = Extract<CopySource, { kind: 'input' }>;
 /**
  * Finds what one source of a COPY or ADD stands for, in the order of names. A wildcard stops at `/` and does not follow
  * symlinks in the part with wildcards, but the found path itself is followed; one that matches nothing is no error (BuildKit's
- * behaviour). With `parents`, the part before `/./` (else
- * the root) is selected, and the rest filters what is taken below it.
+ * behaviour) unless `mustMatch` says so. With `parents`, the part before `/./` (else the root) is selected, and the rest filters
+ * what is taken below it.
  *
  * @throws BuildError `SOURCE_NOT_FOUND` with the nearest names and the ignore rule, `DOCKERFILE_INVALID` for a bad pattern.
  */
@@ -60,11 +60,30 @@ export function selectSources(
   from: InputSource,
   op: Pick<CopyOp, 'parents' | 'exclude'>,
 ): readonly Selection[] {
-  const exclude = op.exclude.length === 0 ? undefined : compilePatternList(op.exclude);
-  if (op.parents) return selectWithParents(source, from, exclude);
+  const exclude = op.exclude.length === 0 ? undefined : compileExclude(op.exclude);
+  const selections = op.parents ? selectWithParents(source, from, exclude) : selectPaths(source, from, exclude);
+  if (from.mustMatch && takesNothing(selections)) throw notFound(source, from.path);
+  return selections;
+}
+
+function compileExclude(patterns: readonly string[]): PatternList {
+  return compilePatternList(
+    patterns.map(parsePatternRule).filter((rule) => rule !== undefined),
+    'DOCKERFILE_INVALID',
+  );
+}
+
+/** Whether the pattern of a source matched nothing, or nothing that is taken. */
+export function takesNothing(selections: readonly Selection[]): boolean {
+  return selections.every(
+    (selection) => selection.include !== undefined && walkSelection(selection).next().done === true,
+  );
+}
+
+function selectPaths(source: SourceTree, from: InputSource, exclude: PatternList | undefined): readonly Selection[] {
   const found = expandPath(source.tree, from.path);
   const isPattern = hasWildcard(from.path);
-  if (found.length === 0 && !from.optional && !isPattern) throw notFound(source, from.path);
+  if (found.length === 0 && !isPattern) throw notFound(source, from.path);
   return found
     .map((path) => toSelection(source.tree, path, exclude))
     .filter((selection) => !(isPattern && isExcludedFile(selection, exclude)));
@@ -79,7 +98,7 @@ function selectWithParents(
   const root = pivot < 0 ? '/' : from.path.slice(0, pivot);
   const pattern = textOfPath(cleanPath(bytePathOf(pivot < 0 ? from.path : from.path.slice(pivot + 3))));
   const roots = expandPath(source.tree, root);
-  const include = pattern === '' ? undefined : createIncludeFilter(pattern);
+  const include = pattern === '' ? undefined : compilePatternList([{ pattern, negated: false }], 'DOCKERFILE_INVALID');
   const selections = roots.map((path) => {
     const selection = toSelection(source.tree, path, exclude);
     return include === undefined ? selection : { ...selection, include };
@@ -87,7 +106,7 @@ function selectWithParents(
   const isLiteral = !hasWildcard(root) && !hasWildcard(pattern);
   const isMissing =
     selections.length === 0 || (isLiteral && selections.every((selection) => !hasLiteral(selection, pattern)));
-  if (isMissing && !from.optional && isLiteral) throw notFound(source, from.path);
+  if (isMissing && isLiteral) throw notFound(source, from.path);
   return selections;
 }
 
@@ -184,12 +203,13 @@ function* walkDirectory(state: WalkState, at: WalkPosition): Generator<WalkedEnt
 function* walkFiltered({ selection, pending }: WalkState, at: WalkPosition): Generator<WalkedEntry> {
   const { path, relative } = at;
   const text = textOfPath(relative);
-  const included = selection.include?.patterns.match(text, at.include);
-  const excluded = selection.exclude?.match(text, at.exclude);
+  const { include, exclude } = selection;
+  const included = include?.match(text, at.include);
+  const excluded = exclude?.match(text, at.exclude);
   const isTaken = included?.matched !== false && excluded?.matched !== true;
   const mayTakeBelow =
-    (excluded?.matched !== true || selection.exclude?.hasNegation === true) &&
-    (included?.matched !== false || selection.include?.mayMatchBelow(text) === true);
+    (excluded?.matched !== true || exclude?.mayChangeBelow(text, excluded) === true) &&
+    (included?.matched !== false || include?.mayChangeBelow(text, included) === true);
   if (!isTaken && !mayTakeBelow) return;
   const entry = selection.tree.stat(path);
   if (entry === undefined || (!isTaken && entry.type !== 'directory')) return;

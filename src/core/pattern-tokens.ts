@@ -1,7 +1,4 @@
-import { BuildError, type ErrorCode } from '../../core/index.ts';
-
-// Patterns over slash-separated paths. A pattern becomes a short list of tokens, and a path is run through them as through
-// a non-deterministic automaton: the time is bounded by path length times pattern length, whatever the pattern.
+import { BuildError, type ErrorCode } from './errors.ts';
 
 export type Token =
   | { readonly kind: 'char'; readonly char: string }
@@ -26,13 +23,13 @@ export interface TokenPattern {
 }
 
 export interface TokenOptions {
-  /** `**` has its meaning of ignore files; else it is the same as `*`. */
+  /** The language of ignore files, where `**` crosses `/`; else that of Go's `filepath.Match`, where it is the same as `*`. */
   readonly deep: boolean;
   readonly code: Extract<ErrorCode, 'DOCKERFILE_INVALID' | 'IGNORE_FILE_SYNTAX'>;
 }
 
 /**
- * Reads a pattern in Go's `path.Match` notation: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before a literal character.
+ * Reads a pattern: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before a literal character.
  *
  * @throws BuildError with `options.code` for a class that is empty or not closed, and for a `\` at the end.
  */
@@ -107,8 +104,10 @@ function parseClass(points: readonly string[], start: number, context: ClassCont
       high = classChar(points, at + 1, context);
       at = high.end;
     }
-    if (high.code < low.code)
+    // In `filepath.Match` such a range is merely empty; ignore files become regular expressions, where it is an error.
+    if (context.deep && high.code < low.code) {
       throw badPattern(context.pattern, 'a class has a range that runs backwards', context.code);
+    }
     ranges.push([low.code, high.code]);
   }
   return { token: { kind: 'class', negated, ranges }, end: at + 1 };
@@ -128,70 +127,4 @@ function badPattern(pattern: string, why: string, code: TokenOptions['code']): B
   return new BuildError(code, `The pattern "${pattern}" cannot be used: ${why}.`, {
     hint: 'Write [[] for a literal "[", and \\\\ for a literal backslash.',
   });
-}
-
-/** Whether the whole path matches. */
-export function matchesTokens(pattern: TokenPattern, path: string): boolean {
-  const { tokens, prefix, suffix } = pattern;
-  if (path.length < prefix.length || !path.startsWith(prefix) || !path.endsWith(suffix)) return false;
-  if (pattern.isLiteral) return path === prefix;
-  return run(tokens, path)[tokens.length] === 1;
-}
-
-/** Whether some path that begins with `start` could match. */
-export function mayMatchWithin(pattern: TokenPattern, start: string): boolean {
-  return run(pattern.tokens, start).includes(1);
-}
-
-/** The positions among the tokens that are reachable after a text; the last one means: all tokens are used up. */
-function run(tokens: readonly Token[], text: string): Uint8Array {
-  let now = new Uint8Array(tokens.length + 1);
-  let next = new Uint8Array(tokens.length + 1);
-  // A deep token that has taken a character may only go on, or end with a slash.
-  let inside = new Uint8Array(tokens.length);
-  let nextInside = new Uint8Array(tokens.length);
-  now[0] = 1;
-  close(tokens, now);
-  for (let at = 0; at < text.length; ) {
-    const point = text.codePointAt(at)!;
-    at += point > 0xffff ? 2 : 1;
-    next.fill(0);
-    nextInside.fill(0);
-    for (let i = 0; i < tokens.length; i++) {
-      const token = tokens[i]!;
-      if (token.kind === 'deep') {
-        if (now[i] === 0 && inside[i] === 0) continue;
-        nextInside[i] = 1;
-        if (point === 0x2f) next[i + 1] = 1;
-      } else if (now[i] === 1) {
-        if (token.kind === 'all' || (token.kind === 'star' && point !== 0x2f)) next[i] = 1;
-        else if (consumes(token, point)) next[i + 1] = 1;
-      }
-    }
-    close(tokens, next);
-    [now, next] = [next, now];
-    [inside, nextInside] = [nextInside, inside];
-  }
-  return merged(now, inside);
-}
-
-/** Tokens that may take nothing are passed at once. */
-function close(tokens: readonly Token[], reached: Uint8Array): void {
-  for (let i = 0; i < tokens.length; i++) {
-    const { kind } = tokens[i]!;
-    if (reached[i] === 1 && (kind === 'star' || kind === 'all' || kind === 'deep')) reached[i + 1] = 1;
-  }
-}
-
-function consumes(token: Token, point: number): boolean {
-  if (token.kind === 'char') return token.char.codePointAt(0) === point;
-  if (token.kind === 'class') {
-    return token.ranges.some(([low, high]) => low <= point && point <= high) !== token.negated;
-  }
-  return token.kind === 'any' && point !== 0x2f;
-}
-
-function merged(reached: Uint8Array, inside: Uint8Array): Uint8Array {
-  for (let i = 0; i < inside.length; i++) if (inside[i] === 1) reached[i] = 1;
-  return reached;
 }
