@@ -1,10 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunContext } from '../../core/index.ts';
-import { createFifoPool, type FifoPool } from './fifos.ts';
 import { isWorkingKind } from './namespace.ts';
 import { hostVersion, isolationMissing, probeHost } from './probe.ts';
 import { runStep } from './run-step.ts';
+import { createStepPlaces, type StepPlaces } from './step-places.ts';
 import { openStepTools } from './step-tools.ts';
 import type { Executor, HostProbe } from './types.ts';
 
@@ -25,8 +25,8 @@ export async function createExecutor(options: ExecutorOptions, context: RunConte
   mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
   const uid = process.getuid?.() ?? -1;
   const version = hostVersion(uid);
-  const fifos = createFifoPool(await options.makeTempDir('fifos'));
-  const place = { stateDir: options.stateDir, fifos, version };
+  const places = createStepPlaces(await options.makeTempDir('steps'));
+  const place = { stateDir: options.stateDir, places, version };
   const known = readProbe(options.stateDir, version);
   const probe = known ?? (await probeHost(place, uid, context));
   if (known === undefined && probe.kind !== 'none') writeProbe(options.stateDir, version, probe);
@@ -35,14 +35,14 @@ export async function createExecutor(options: ExecutorOptions, context: RunConte
 
 function toExecutor(
   probe: HostProbe,
-  place: { readonly stateDir: string; readonly fifos: FifoPool; readonly version: string },
+  place: { readonly stateDir: string; readonly places: StepPlaces; readonly version: string },
 ): Executor {
   const { kind } = probe;
   if (!isWorkingKind(kind)) {
     return { probe, run: () => Promise.reject(isolationMissing(probe)) };
   }
   const tools = openStepTools(place.stateDir, kind, place.version);
-  const host = { kind, tools, fifos: place.fifos };
+  const host = { kind, tools, places: place.places };
   return { probe, run: (request, context) => runStep(host, request, context) };
 }
 

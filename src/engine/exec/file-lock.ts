@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { BuildError, throwIfCancelled } from '../../core/index.ts';
-import { HOST_ENV } from './file-work.ts';
+import { HOST_ENV } from './host-programs.ts';
 
 /** A lock that is held until `release`, or until this process dies. */
 export interface FileLock {

@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
 import { chmodSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { HOST_PATH } from './host-programs.ts';
+import { HOST_ENV } from './host-programs.ts';
 import { fileWorkCommand, type WorkingKind } from './namespace.ts';
-
-/** The environment of host programs: nothing of the caller's decides what they do. */
-export const HOST_ENV = { PATH: HOST_PATH, LC_ALL: 'C' } as const;
 
 /**
  * Runs a program on files that belong to users of a step: as root directly, otherwise as root of the user namespace. Its
@@ -21,13 +19,13 @@ export async function runFileWork(
 }
 
 /** Removes overlay's working directory, which the kernel leaves with directories inside that nobody may enter. */
-export function removeWorkDir(workDir: string): void {
+export async function removeWorkDir(workDir: string): Promise<void> {
   try {
     for (const name of ['work', 'work/incompat', 'work/incompat/volatile']) chmodSync(`${workDir}/${name}`, 0o700);
   } catch {
     // Never mounted, or by a kernel that leaves less.
   }
-  rmSync(workDir, { recursive: true, force: true });
+  await rm(workDir, { recursive: true, force: true });
 }
 
 /**

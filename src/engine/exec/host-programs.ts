@@ -5,6 +5,9 @@ const SEARCH_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin
 /** The fixed search path for host programs: what the caller's PATH holds is not trusted with root's rights. */
 export const HOST_PATH = SEARCH_PATH.join(':');
 
+/** The environment of host programs: nothing of the caller's decides what they do. */
+export const HOST_ENV = { PATH: HOST_PATH, LC_ALL: 'C' } as const;
+
 /** Debian's package for each program that running a step needs. */
 const PACKAGES = {
   setpriv: 'util-linux',

@@ -45,12 +45,14 @@ export interface MountPlan {
   readonly late: readonly PlannedMount[];
 }
 
-/** Plans a step's mounts: shallow ones first, nested ones after the mount that they lie in. */
-export function planMounts(request: StepRequest, scratch: string): MountPlan {
+/** Plans a step's mounts: shallow ones first, nested ones after the mount that they lie in. `memory` is where its files lie. */
+export function planMounts(request: StepRequest, memory: string): MountPlan {
   const overlays: PlannedOverlay[] = [];
   const wanted = [
-    ...request.mounts.map((mount, index) => toPlanned(mount, { base: `${scratch}/mount${index}`, overlays })),
-    ...request.files.map((file, index) => fileMount(file, `${scratch}/memory/files/${index}`)),
+    ...request.mounts.map((mount, index) =>
+      toPlanned(mount, { base: `${request.scratchDir}/mount${index}`, overlays }),
+    ),
+    ...request.files.map((file, index) => fileMount(file, `${memory}/files/${index}`)),
   ].sort((a, b) => depthOf(a.target) - depthOf(b.target));
   const targets = wanted.map((mount) => mount.target);
   const mounts = wanted.map((mount) => ({

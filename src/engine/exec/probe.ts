@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, digestHex, digestOfFields, isBuildError, type RunContext } from '../../core/index.ts';
-import type { FifoPool } from './fifos.ts';
 import { removeWorkDir } from './file-work.ts';
 import { findProgram, missingPrograms, relevantPrograms } from './host-programs.ts';
 import type { WorkingKind } from './namespace.ts';
 import { runStep } from './run-step.ts';
+import type { StepPlaces } from './step-places.ts';
 import { openStepTools } from './step-tools.ts';
 import type { HostProbe, IsolationKind } from './types.ts';
 
@@ -16,7 +16,7 @@ export type ProbeFailure = HostProbe['reasons'][number];
 /** Where the probe works: on the file system that steps will use. */
 export interface ProbePlace {
   readonly stateDir: string;
-  readonly fifos: FifoPool;
+  readonly places: StepPlaces;
   readonly version: string;
 }
 
@@ -105,7 +105,7 @@ async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext
   try {
     for (const name of ['upper', 'work', 'scratch']) mkdirSync(join(directory, name));
     const tools = openStepTools(place.stateDir, kind, place.version);
-    const exit = await runStep({ kind, tools, fifos: place.fifos }, probeRequest(directory), context);
+    const exit = await runStep({ kind, tools, places: place.places }, probeRequest(directory), context);
     return exit.exitCode === NO_SUCH_PROGRAM
       ? undefined
       : { reason: `a trial step ended with status ${exit.exitCode} instead of ${NO_SUCH_PROGRAM}` };
@@ -113,7 +113,7 @@ async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext
     if (isBuildError(error, 'CANCELLED')) throw error;
     return explain(error instanceof Error ? error : new Error(String(error)));
   } finally {
-    removeWorkDir(join(directory, 'work'));
+    await removeWorkDir(join(directory, 'work'));
     rmSync(directory, { recursive: true, force: true });
   }
 }

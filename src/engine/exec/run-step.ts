@@ -1,13 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BuildError, bytePathOf, parentOf, type RunContext } from '../../core/index.ts';
 import { type BootPaths, bootScript, earlyFstabLine } from './boot-script.ts';
-import type { FifoPool } from './fifos.ts';
 import { runFileWork } from './file-work.ts';
-import { type MountPlan, type MountPoint, type PlannedOverlay, planMounts, systemFstab } from './mount-plan.ts';
+import { type MountPlan, type PlannedOverlay, planMounts, systemFstab } from './mount-plan.ts';
 import { stepCommand, type WorkingKind } from './namespace.ts';
 import { limitArguments } from './resource-limits.ts';
 import { fstabField, quoteText, quoteWord } from './shell-text.ts';
+import type { StepPlace, StepPlaces } from './step-places.ts';
 import { runStepProcess, type StepOutcome } from './step-process.ts';
 import type { StepTools } from './step-tools.ts';
 import type { StepExit, StepRequest } from './types.ts';
@@ -16,19 +16,20 @@ import type { StepExit, StepRequest } from './types.ts';
 export interface StepHost {
   readonly kind: WorkingKind;
   readonly tools: StepTools;
-  readonly fifos: FifoPool;
+  readonly places: StepPlaces;
 }
 
 /** The kernel stops at 500 lower directories; one of ours lies at the bottom. */
 const MAX_LAYERS = 499;
 
+const PLAIN_PATH = /^[\w/.+@-]{1,400}$/;
+
 /** Runs one step. @throws BuildError `HOST_LACKS`, `UNSUPPORTED`, `CANCELLED`. */
 export async function runStep(host: StepHost, request: StepRequest, context: RunContext): Promise<StepExit> {
   checkRequest(request);
-  const fifos = await host.fifos.acquire();
-  const scratch = mkdtempSync(join(request.scratchDir, 'step-'));
-  const plan = planMounts(request, scratch);
-  const paths = prepareScratch(host, { request, plan, scratch });
+  const place = await host.places.acquire();
+  const plan = planMounts(request, join(place.directory, 'memory'));
+  const paths = prepareScratch(host, { request, plan, place });
   const privateNetwork = request.network === 'none';
   const script = bootScript({
     request,
@@ -39,12 +40,12 @@ export async function runStep(host: StepHost, request: StepRequest, context: Run
     privateNetwork,
   });
   const command = stepCommand(host.kind, { privateNetwork });
-  const outcome = await runStepProcess(fifos, { command, script, onOutput: request.onOutput }, context.signal);
-  fifos.release();
+  const outcome = await runStepProcess(place.fifos, { command, script, onOutput: request.onOutput }, context.signal);
   if (!outcome.started) throw bootstrapFailed(outcome);
   if (outcome.exit.exitCode === 0 && outcome.madePaths.length > 0) {
     await removeMountPoints(host.kind, { outcome, paths, upperDir: request.upperDir });
   }
+  place.release();
   return outcome.exit;
 }
 
@@ -67,20 +68,17 @@ function checkRequest(request: StepRequest): void {
 
 function prepareScratch(
   host: StepHost,
-  { request, plan, scratch }: { readonly request: StepRequest; readonly plan: MountPlan; readonly scratch: string },
+  { request, plan, place }: { readonly request: StepRequest; readonly plan: MountPlan; readonly place: StepPlace },
 ): BootPaths {
-  const at = (name: string): string => join(scratch, name);
-  for (const name of ['links', 'root', 'memory', 'stamps', 'stubs']) mkdirSync(at(name));
-  makeStubs(at('stubs'), plan.rootPoints);
+  const at = (name: string): string => join(place.directory, name);
+  const stubs = place.stubs(plan.rootPoints);
   const root = {
     lowerDirs: request.lowerDirs,
     upperDir: request.upperDir,
     workDir: request.workDir,
     mountPoint: at('root'),
   };
-  const overlays = [root, ...plan.overlays].map((overlay, index) =>
-    overlayLine(host.kind, overlay, { scratch, index }),
-  );
+  const overlays = [root, ...plan.overlays].map((overlay) => overlayLine(host.kind, overlay, { place, stubs }));
   const memory = `tmpfs ${fstabField(bytePathOf(at('memory')))} tmpfs mode=755,nosuid,size=64m 0 0`;
   const tools = fstabField(bytePathOf(host.tools.directory));
   const late = [
@@ -96,8 +94,6 @@ function prepareScratch(
     }),
     ...plan.early.map((mount) => earlyFstabLine(mount, at('root'))),
   ];
-  writeFileSync(at('fstab.first'), `${[...overlays, memory].join('\n')}\n`, 'latin1');
-  writeFileSync(at('fstab.second'), `${late.join('\n')}\n`, 'latin1');
   return {
     links: at('links'),
     root: at('root'),
@@ -105,22 +101,11 @@ function prepareScratch(
     stamps: at('stamps'),
     tools: host.tools.directory,
     template: host.tools.template,
-    fstabs: [at('fstab.first'), at('fstab.second')],
+    fstabs: [
+      place.file('fstab.first', `${[...overlays, memory].join('\n')}\n`),
+      place.file('fstab.second', `${late.join('\n')}\n`),
+    ],
   };
-}
-
-/**
- * The lowest layer of a step: empty mount points. The image's own names win over them, and nothing of them ever reaches the
- * directory with the changes.
- */
-function makeStubs(directory: string, points: readonly MountPoint[]): void {
-  chmodSync(directory, 0o755);
-  for (const point of points) {
-    const path = Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(point.path, 'latin1')]);
-    if (point.type === 'directory') mkdirSync(path);
-    else writeFileSync(path, '');
-    chmodSync(path, point.type === 'directory' ? 0o755 : 0o644);
-  }
 }
 
 /**
@@ -130,21 +115,18 @@ function makeStubs(directory: string, points: readonly MountPoint[]): void {
 function overlayLine(
   kind: WorkingKind,
   overlay: PlannedOverlay,
-  { scratch, index }: { readonly scratch: string; readonly index: number },
+  { place, stubs }: { readonly place: StepPlace; readonly stubs: string },
 ): string {
-  const link = (name: string, target: string): string => {
-    const short = index === 0 ? name : `${index}.${name}`;
-    symlinkSync(target, join(scratch, 'links', short));
-    return short;
-  };
   for (const directory of [overlay.upperDir, overlay.workDir, overlay.mountPoint]) {
     if (!existsSync(directory)) mkdirSync(directory, { recursive: true });
   }
-  const lower = [...overlay.lowerDirs].reverse().map((directory, layer) => link(layer.toString(36), directory));
+  const lower = [stubs, ...overlay.lowerDirs].reverse().map((directory) => place.link(directory));
+  // These two are of this step alone: a link is spent only on characters that separate options.
+  const own = (directory: string): string => (PLAIN_PATH.test(directory) ? directory : place.link(directory));
   const options = [
-    `lowerdir=${[...lower, link('stub', join(scratch, 'stubs'))].join(':')}`,
-    `upperdir=${link('upper', overlay.upperDir)}`,
-    `workdir=${link('work', overlay.workDir)}`,
+    `lowerdir=${lower.join(':')}`,
+    `upperdir=${own(overlay.upperDir)}`,
+    `workdir=${own(overlay.workDir)}`,
     'redirect_dir=nofollow,metacopy=off,index=off,xino=off,volatile',
     ...(kind === 'userns' ? ['userxattr'] : []),
   ];

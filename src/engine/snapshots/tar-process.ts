@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { createLayerWriter, type LayerItem, type LayerWriter } from '../../archive/index.ts';
 import { BuildError, throwIfCancelled } from '../../core/index.ts';
-import { HOST_ENV } from '../exec/file-work.ts';
+import { HOST_ENV } from '../exec/host-programs.ts';
 import { fileWorkCommand, type WorkingKind } from '../exec/namespace.ts';
 
 /**
