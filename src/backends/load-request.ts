@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BuildError, type RunContext } from '../core/index.ts';
+import type { fetchContext } from '../engine/remote.ts';
 import type { Store } from '../store/index.ts';
 import { loadDockerfile, loadIgnoreFile } from './load-dockerfile.ts';
+import { createSecretProvider } from './secrets.ts';
 import type { BuildRequest, ContextDirectory, ContextInput, LoadedRequest } from './types.ts';
 
 /**
@@ -12,7 +14,12 @@ import type { BuildRequest, ContextDirectory, ContextInput, LoadedRequest } from
  * @throws BuildError `CONTEXT_NOT_FOUND`, `CONTEXT_INVALID`, `DOCKERFILE_*`, `IGNORE_FILE_SYNTAX`, `GIT_FAILED`, `DOWNLOAD_FAILED`.
  */
 export async function loadRequest(store: Store, request: BuildRequest, context: RunContext): Promise<LoadedRequest> {
-  const contextDir = await contextDirectory(store, request.context, context);
+  const credentials = {
+    secrets: createSecretProvider(request.secrets ?? {}),
+    sshAgents: new Map(Object.entries(request.ssh ?? {})),
+  };
+  const deps: ContextDeps = { store, credentials };
+  const contextDir = await contextDirectory(deps, request.context, context);
   const { dockerfile, ignore } = await loadDockerfile({
     contextDir,
     input: request.dockerfile,
@@ -24,16 +31,23 @@ export async function loadRequest(store: Store, request: BuildRequest, context: 
     request,
     dockerfile,
     context: { directory: contextDir, ignore: applies ? ignore : undefined },
-    directories: await namedDirectories(store, request.buildContexts ?? {}, context),
+    directories: await namedDirectories(deps, request.buildContexts ?? {}, context),
     project: request.context.kind === 'url' ? request.context.url : (contextDir ?? ''),
   };
 }
 
-async function contextDirectory(store: Store, input: ContextInput, context: RunContext): Promise<string | undefined> {
+/** Where a context that must be fetched goes, and what it may be fetched with. */
+type ContextDeps = Parameters<typeof fetchContext>[0];
+
+async function contextDirectory(
+  deps: ContextDeps,
+  input: ContextInput,
+  context: RunContext,
+): Promise<string | undefined> {
   if (input.kind === 'empty') return undefined;
   if (input.kind === 'directory') return checkDirectory(input.path);
   const { fetchContext } = await import('../engine/remote.ts');
-  return fetchContext({ store }, input, context);
+  return fetchContext(deps, input, context);
 }
 
 async function checkDirectory(path: string): Promise<string> {
@@ -50,7 +64,7 @@ async function checkDirectory(path: string): Promise<string> {
 }
 
 async function namedDirectories(
-  store: Store,
+  deps: ContextDeps,
   contexts: Readonly<Record<string, string>>,
   context: RunContext,
 ): Promise<ReadonlyMap<string, ContextDirectory>> {
@@ -59,7 +73,7 @@ async function namedDirectories(
     if (/^(docker-image|oci-layout):\/\/|^target:/.test(value)) continue;
     const isUrl = /^(https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(value);
     const input: ContextInput = isUrl ? { kind: 'url', url: value } : { kind: 'directory', path: value };
-    const directory = await contextDirectory(store, input, context);
+    const directory = await contextDirectory(deps, input, context);
     directories.set(name, { directory, ignore: isUrl ? undefined : await loadIgnoreFile(directory, undefined) });
   }
   return directories;
