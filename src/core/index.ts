@@ -5,6 +5,7 @@ export * from './errors.ts';
 export * from './events.ts';
 export * from './git-url.ts';
 export * from './location.ts';
+export * from './nearest.ts';
 export * from './path-pattern.ts';
 export * from './pattern-list.ts';
 export * from './platform.ts';

@@ -1,5 +1,5 @@
+import { nearestWord } from '../core/index.ts';
 import type { Word } from './logical-line.ts';
-import { nearestWord } from './nearest.ts';
 import { complainAt, type Statement } from './statement.ts';
 
 /** What a flag takes: a boolean (nothing, `=true`, `=false`), one value, or a value each time it is given. */

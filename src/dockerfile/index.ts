@@ -16,7 +16,6 @@ export type { LintRule } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules.ts';
 export type { LintFinding, LintOptions, LintResult } from './lint/types.ts';
 export { rangeOfArgument, rangeOfFlag } from './locate.ts';
-export { nearestWord } from './nearest.ts';
 export {
   type Outline,
   type OutlineArg,

@@ -1,7 +1,6 @@
-import { BuildError, type SourceLocation, type SourceRange } from '../core/index.ts';
+import { BuildError, nearestWord, type SourceLocation, type SourceRange } from '../core/index.ts';
 import { type NamedMount, namedMounts } from './lint/named-mounts.ts';
 import { createSubject, type LintSubject, tryExpand } from './lint/subject.ts';
-import { nearestWord } from './nearest.ts';
 import type { ArgInstruction, Dockerfile, FromInstruction, Stage } from './types.ts';
 
 /** A stage that can be built, for `--call=targets`. */

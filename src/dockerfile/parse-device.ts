@@ -1,6 +1,5 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError, nearestWord } from '../core/index.ts';
 import { parseCsvFields } from './csv-fields.ts';
-import { nearestWord } from './nearest.ts';
 import { parseGoBoolean } from './parse-boolean.ts';
 
 /** One `RUN --device`: a CDI name such as `vendor.com/gpu=all`. */

@@ -1,6 +1,5 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError, nearestWord } from '../core/index.ts';
 import { parseCsvFields } from './csv-fields.ts';
-import { nearestWord } from './nearest.ts';
 import { parseGoBoolean } from './parse-boolean.ts';
 import { parseSize } from './parse-size.ts';
 import type { Mount } from './types.ts';

@@ -1,5 +1,4 @@
-import { BuildError } from '../core/index.ts';
-import { nearestWord } from './nearest.ts';
+import { BuildError, nearestWord } from '../core/index.ts';
 
 const NAMES =
   'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ'.split(

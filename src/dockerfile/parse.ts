@@ -1,4 +1,4 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError, nearestWord } from '../core/index.ts';
 import { readDirectives } from './directives.ts';
 import { parseArg } from './instructions/arg.ts';
 import { parseCmd, parseEntrypoint, parseShell } from './instructions/commands.ts';
@@ -10,7 +10,6 @@ import { parseExpose, parseVolume } from './instructions/lists.ts';
 import { isForbiddenTrigger, parseOnbuild } from './instructions/onbuild.ts';
 import { parseRun } from './instructions/run.ts';
 import { parseMaintainer, parseStopsignal, parseUser, parseWorkdir } from './instructions/single-word.ts';
-import { nearestWord } from './nearest.ts';
 import { readStatements } from './read-statements.ts';
 import { createSourceText, locationBetween, type SourceText } from './source-text.ts';
 import { complainAbout, complainAt, type Statement } from './statement.ts';

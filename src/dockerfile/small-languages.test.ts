@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { nearestWord } from './nearest.ts';
 import { parseChmod } from './parse-chmod.ts';
 import { parseDevice } from './parse-device.ts';
 import { parseDuration } from './parse-duration.ts';
@@ -92,20 +91,5 @@ describe('parseDevice()', () => {
   });
   it('refuses a second name', () => {
     expect(() => parseDevice('a,name=b')).toThrow(INVALID);
-  });
-});
-
-describe('nearestWord()', () => {
-  it.each([
-    ['RUNN', 'RUN'],
-    ['FORM', 'FROM'],
-    ['cpoy', 'COPY'],
-    ['ENTRYPIONT', 'ENTRYPOINT'],
-  ])('finds for %s the word %s', (word, expected) => {
-    expect(nearestWord(word, ['RUN', 'FROM', 'COPY', 'ENTRYPOINT', 'ENV'])).toBe(expected);
-  });
-  it('finds nothing where no word is near', () => {
-    expect(nearestWord('apt-get', ['RUN', 'FROM'])).toBeUndefined();
-    expect(nearestWord('x'.repeat(100_000), ['RUN'])).toBeUndefined();
   });
 });

@@ -1,6 +1,5 @@
-import { isBuildError } from '../../core/index.ts';
+import { isBuildError, nearestWord } from '../../core/index.ts';
 import { parseFlags } from '../flags.ts';
-import { nearestWord } from '../nearest.ts';
 import { parseDevice } from '../parse-device.ts';
 import { complainAt, type Statement, toInstructionBase } from '../statement.ts';
 import type { RunInstruction } from '../types.ts';

@@ -1,5 +1,5 @@
+import { nearestWord } from '../../../core/index.ts';
 import { rangeOfArgument, rangeOfFlag } from '../../locate.ts';
-import { nearestWord } from '../../nearest.ts';
 import type { FromInstruction } from '../../types.ts';
 import type { LintRule, RuleFinding } from '../rule.ts';
 import { type LintSubject, tryExpand } from '../subject.ts';

@@ -1,4 +1,4 @@
-import { nearestWord } from '../../nearest.ts';
+import { nearestWord } from '../../../core/index.ts';
 import type { LintRule, RuleFinding } from '../rule.ts';
 import type { LintStep } from '../subject.ts';
 

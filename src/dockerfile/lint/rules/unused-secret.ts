@@ -1,4 +1,4 @@
-import { nearestWord } from '../../nearest.ts';
+import { nearestWord } from '../../../core/index.ts';
 import { namedMounts } from '../named-mounts.ts';
 import type { LintRule } from '../rule.ts';
 
