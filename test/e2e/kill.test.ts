@@ -53,12 +53,15 @@ describe.skipIf(skip)('zlayer build, killed', () => {
     const random = createRandom(SEED);
     const started = Date.now();
     await build('warm');
-    const wholeMs = Date.now() - started;
+    let wholeMs = Date.now() - started;
     const survivors: string[] = [];
     let interrupted = 0;
     for (let round = 0; round < KILLS; round++) {
-      const killed = await buildAndKill(`killed-${round}`, random() * wholeMs * 1.1);
+      const roundStarted = Date.now();
+      const killed = await buildAndKill(`killed-${round}`, random() * wholeMs);
       if (killed) interrupted++;
+      // The machine's load changes: the moments are spread over the time that a build takes now.
+      else wholeMs = Math.min(wholeMs, Date.now() - roundStarted);
       survivors.push(...(await waitUntilGone()));
       expect(mountsBelow(root)).toEqual([]);
       // A build after every kill would only repeat what the next round does; each tenth is looked at closely.

@@ -84,11 +84,10 @@ function writeSecrets(folder: string, secrets: Readonly<Record<string, string>>)
 
 function keyOf(folder: string): string {
   const digest = createHash('sha256');
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true });
-  for (const each of names.map((entry) => join(entry.parentPath, entry.name)).sort()) {
-    digest.update(`${each.slice(folder.length)}\n`);
-    if (names.some((entry) => entry.isFile() && join(entry.parentPath, entry.name) === each))
-      digest.update(readFileSync(each));
+  // Directories do not count: git keeps no empty ones.
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+    digest.update(`${path.slice(folder.length)}\n`).update(readFileSync(path));
   }
   return digest.digest('hex').slice(0, 12);
 }

@@ -4,6 +4,7 @@ import { ensureBase } from './base-images.ts';
 import type { Buildah } from './buildah.ts';
 import type { PreparedCase } from './cases.ts';
 import { fixtureCache, ownCache } from './fixture-cache.ts';
+import type { FlatTree } from './flatten.ts';
 import { type Json, readLayout, type StoredImage } from './oci-layout.ts';
 
 /** What buildah made of a case. */
@@ -62,4 +63,15 @@ async function buildReference(buildah: Buildah, prepared: PreparedCase, folder: 
 function readReference(folder: string): ReferenceImage {
   const facts = JSON.parse(readFileSync(join(folder, 'facts.json'), 'utf8')) as { startedAt: number; config: Json };
   return { ...facts, image: readLayout(join(folder, 'layout')) };
+}
+
+/** A tree of the reference without the marks of overlayfs, which a rootless buildah leaks into its layers. */
+export function withoutOverlayMarks(tree: FlatTree): FlatTree {
+  const isOwn = ([name]: readonly [string, string]): boolean => !name.startsWith('user.overlay.');
+  return new Map(
+    [...tree].map(([path, node]) => {
+      const xattrs = Object.fromEntries(Object.entries(node.xattrs).filter(isOwn));
+      return [path, { ...node, xattrs }];
+    }),
+  );
 }
