@@ -3,6 +3,7 @@ export * from './content.ts';
 export * from './digest.ts';
 export * from './errors.ts';
 export * from './events.ts';
+export * from './file-mode.ts';
 export * from './git-url.ts';
 export * from './location.ts';
 export * from './nearest.ts';

@@ -25,7 +25,6 @@ export {
   targetsOf,
 } from './outline.ts';
 export { type ParseOptions, parseDockerfile, parseInstruction } from './parse.ts';
-export { type ModeChange, parseChmod } from './parse-chmod.ts';
 export { type Device, parseDevice } from './parse-device.ts';
 export { parseDuration } from './parse-duration.ts';
 export { type ParseMountOptions, parseMount } from './parse-mount.ts';

@@ -1,11 +1,13 @@
-import { BuildError, type Digest, escapePattern, hasWildcard, isDigest, parseGitUrl } from '../core/index.ts';
 import {
-  type AddInstruction,
-  type CopyInstruction,
-  expandHeredocBody,
-  type Heredoc,
-  parseChmod,
-} from '../dockerfile/index.ts';
+  BuildError,
+  type Digest,
+  escapePattern,
+  hasWildcard,
+  isDigest,
+  parseFileMode,
+  parseGitUrl,
+} from '../core/index.ts';
+import { type AddInstruction, type CopyInstruction, expandHeredocBody, type Heredoc } from '../dockerfile/index.ts';
 import type { CopyOp, CopySource, Op, VertexId } from './ops.ts';
 import { locationOf } from './scope.ts';
 import { absolute, type StageState, withHistory } from './stage-state.ts';
@@ -49,7 +51,7 @@ function destinationPath(cwd: string, destination: string): string {
 
 function checkChmod(input: StepInput, instruction: FileInstruction, chmod: string): void {
   try {
-    parseChmod(chmod);
+    parseFileMode(chmod);
   } catch (error) {
     const hint = error instanceof BuildError ? error.hint : undefined;
     throw invalid(input, instruction, `--chmod=${chmod} is not a file mode.`, hint);

@@ -1,6 +1,13 @@
 import type { Entry, FileTree } from '../../archive/index.ts';
-import { BuildError, type BytePath, bytePathOf, parentOf, textOfPath } from '../../core/index.ts';
-import { type ModeChange, parseFileMode } from './file-mode.ts';
+import {
+  BuildError,
+  type BytePath,
+  bytePathOf,
+  type ModeChange,
+  parentOf,
+  parseFileMode,
+  textOfPath,
+} from '../../core/index.ts';
 import { createLayerDraft, type DraftNode, type LayerDraft, type TreePlace } from './layer-draft.ts';
 import { type DirectoryMetadata, makeDirectories, notDirectory } from './make-directories.ts';
 import type { Owner } from './ownership.ts';
@@ -154,7 +161,9 @@ function toEntry(state: CopyState, of: { path: BytePath; entry: Entry; ownerless
   const { owner } = state.input;
   const { path, entry } = of;
   const { uid, gid } = owner ?? (of.ownerless ? { uid: 0, gid: 0 } : entry);
-  const mode = state.mode === undefined ? entry.mode : state.mode.apply(entry.mode, entry.type);
+  const { type } = entry;
+  const isChanged = state.mode !== undefined && type !== 'symlink';
+  const mode = isChanged ? state.mode.apply(entry.mode, type === 'directory') : entry.mode;
   return { ...entry, path, uid, gid, mode };
 }
 

@@ -1,7 +1,12 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError } from './errors.ts';
 
-/** Gives the new permission bits (0 to 0o7777) of a file from its old ones. */
-export type ModeChange = (mode: number, isDirectory: boolean) => number;
+/** What `--chmod` asks for. */
+export interface ModeChange {
+  /** An octal mode, the same for everything; a symbolic one depends on what is there. */
+  readonly octal?: number;
+  /** The new permission bits (0 to 0o7777) of a file or directory from its old ones. Symbolic links have none. */
+  apply(mode: number, isDirectory: boolean): number;
+}
 
 const SET_IDS = 0o6000;
 const STICKY = 0o1000;
@@ -14,21 +19,22 @@ const SHIFTS: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 };
 
 /**
  * Reads the value of `--chmod`, after expansion: octal up to 7777, or symbolic as in chmod(1) (`u=rwX,go=rX`, `+x`,
- * `g=u-w`; without `who` all classes, there is no umask). `X` looks at the mode before any change. Symbolic links have no
- * mode: the caller leaves them alone.
+ * `g=u-w`; without `who` all classes, there is no umask). `X` looks at the mode before any change.
  *
  * @throws BuildError `DOCKERFILE_INVALID`
  */
-export function parseChmod(text: string): ModeChange {
+export function parseFileMode(text: string): ModeChange {
   if (/^[0-7]+$/.test(text)) {
     const mode = Number.parseInt(text, 8);
     if (mode > 0o7777) throw invalid(text);
-    return () => mode;
+    return { octal: mode, apply: () => mode };
   }
   const changes = text.split(',').flatMap((clause) => parseClause(text, clause));
-  return (mode, isDirectory) => {
-    const executable = isDirectory || (mode & ANY_EXECUTE) !== 0;
-    return changes.reduce((current, change) => change(current, executable), mode & 0o7777);
+  return {
+    apply: (mode, isDirectory) => {
+      const executable = isDirectory || (mode & ANY_EXECUTE) !== 0;
+      return changes.reduce((current, change) => change(current, executable), mode & 0o7777);
+    },
   };
 }
 
@@ -103,7 +109,7 @@ function copyClass({
 }
 
 function invalid(text: string): BuildError {
-  return new BuildError('DOCKERFILE_INVALID', `"${text}" is not a mode.`, {
-    hint: 'Write it in octal (755, 0644) or in symbols (u=rwX,go=rX or +x).',
+  return new BuildError('DOCKERFILE_INVALID', `"${text}" is not a file mode.`, {
+    hint: 'Write it in octal (755, 0644, up to 7777) or in symbols (u=rwX,go=rX or +x).',
   });
 }
