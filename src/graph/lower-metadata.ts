@@ -1,5 +1,11 @@
-import { BuildError } from '../core/index.ts';
-import { type CommandForm, type HealthcheckInstruction, type Instruction, parsePorts } from '../dockerfile/index.ts';
+import { BuildError, withLocation } from '../core/index.ts';
+import {
+  type CommandForm,
+  type HealthcheckInstruction,
+  type Instruction,
+  parsePorts,
+  parseSignal,
+} from '../dockerfile/index.ts';
 import type { Healthcheck } from '../oci/index.ts';
 import { type Expander, locationOf, type SourceText, variablesOf, withVariable } from './scope.ts';
 import { type StageState, shellOf, withConfig, withHistory } from './stage-state.ts';
@@ -39,7 +45,8 @@ export function lowerMetadata(input: MetadataInput, instruction: MetadataInstruc
       return withHistory(next, `ENTRYPOINT ${JSON.stringify(args)}`);
     }
     case 'expose': {
-      const ports = parsePorts(instruction.ports.flatMap((word) => expander.words(word)));
+      const words = instruction.ports.flatMap((word) => expander.words(word));
+      const ports = located(input, instruction, () => parsePorts(words));
       const exposed = Object.fromEntries(ports.map((port) => [port, {}]));
       const next = withConfig(state, { ExposedPorts: { ...state.config.ExposedPorts, ...exposed } });
       return withHistory(next, `EXPOSE [${[...ports].sort().join(' ')}]`);
@@ -56,8 +63,7 @@ export function lowerMetadata(input: MetadataInput, instruction: MetadataInstruc
       return withHistory(withConfig(state, { User: user }), `USER ${user}`);
     }
     case 'stopsignal': {
-      const signal = expander.word(instruction.signal);
-      if (!isSignal(signal)) throw invalid(input, instruction, `"${signal}" is not a signal.`);
+      const signal = located(input, instruction, () => parseSignal(expander.word(instruction.signal)));
       return withHistory(withConfig(state, { StopSignal: signal }), `STOPSIGNAL ${signal}`);
     }
     case 'shell':
@@ -116,17 +122,13 @@ function healthcheckOf(instruction: HealthcheckInstruction): Healthcheck {
   };
 }
 
-const SIGNALS = new Set(
-  (
-    'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP ' +
-    'TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX'
-  ).split(' '),
-);
-
-function isSignal(text: string): boolean {
-  if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= 64;
-  const name = text.toUpperCase().replace(/^SIG/, '');
-  return SIGNALS.has(name) || /^RT(MIN\+([1-9]|1[0-5])|MAX-([1-9]|1[0-4]))$/.test(name);
+/** Errors of a value point at its instruction. */
+function located<T>(input: MetadataInput, instruction: Instruction, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw withLocation(error, locationOf(input.source, instruction.range));
+  }
 }
 
 function invalid(input: MetadataInput, instruction: Instruction, message: string): BuildError {

@@ -50,7 +50,8 @@ function commandOf(state: StageState, run: RunInstruction): { args: readonly str
   if (first === undefined) return { args: [...shell, run.form.script] };
   const standsAlone = others.length === 0 && /^\d*<<-?\S+$/.test(run.form.script.trim());
   if (!standsAlone) {
-    const bodies = run.heredocs.map((heredoc) => `${heredoc.body}${heredoc.name}`);
+    // The shell reads them again, and strips the tabs of `<<-` itself: those of the delimiter's line are gone already.
+    const bodies = run.heredocs.map((heredoc) => `${heredoc.rawBody}${heredoc.name}`);
     return { args: [...shell, [run.form.script, ...bodies].join('\n')] };
   }
   return first.body.startsWith('#!') ? { args: [SCRIPT_PATH], script: first.body } : { args: [...shell, first.body] };
@@ -91,7 +92,7 @@ function refuse(input: StepInput, run: RunInstruction, message: string, hint: st
 
 function parseMountAt(input: StepInput, run: RunInstruction, text: string): Mount {
   try {
-    return parseMount(input.expander.word(text));
+    return parseMount(text, { expand: (value) => input.expander.word(value) });
   } catch (error) {
     if (!(error instanceof BuildError) || error.location !== undefined) throw error;
     throw new BuildError(error.code, error.message, {

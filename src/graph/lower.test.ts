@@ -57,6 +57,15 @@ function variable(op: ExecOp, name: string): string | undefined {
   return op.env.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
+function errorOf(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('Nothing was thrown.');
+}
+
 describe('lower() scopes variables', () => {
   it('expands ENV values against the environment before their line', () => {
     const { state } = lowerText('FROM b\nENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc');
@@ -234,5 +243,36 @@ describe('lower() makes the config', () => {
     expect(lastRun('FROM b\nRUN <<EOF\na\nb\nEOF').args).toEqual(['/bin/sh', '-c', 'a\nb\n']);
     expect(lastRun('FROM b\nRUN <<EOF\n#!/bin/x\nb\nEOF')).toMatchObject({ script: '#!/bin/x\nb\n' });
     expect(lastRun('FROM b\nRUN cat <<EOF\nhi\nEOF').args.at(-1)).toBe('cat <<EOF\nhi\nEOF');
+  });
+
+  it('hands a shell the tabs of a heredoc that it reads itself, and none to a lone one', () => {
+    const text = 'cat <<-EOF > /f\n\t\thi\n\tthere\n\tEOF';
+    expect(lastRun(`FROM b\nRUN ${text}`).args.at(-1)).toBe('cat <<-EOF > /f\n\t\thi\n\tthere\nEOF');
+    expect(lastRun('FROM b\nRUN <<-EOF\n\t\thi\n\tEOF').args.at(-1)).toBe('hi\n');
+  });
+
+  it('splits a mount before its values are expanded', () => {
+    const text = 'FROM b\nARG dir=/a,readonly\nARG id=k\nRUN --mount=type=cache,target=$dir,id=${id}-x true';
+    expect(lastRun(text).mounts).toMatchObject([{ kind: 'cache', target: '/a,readonly', id: 'k-x', readonly: false }]);
+  });
+
+  it.each(['SIGTERM', 'term', '9', 'rtmin+3'])('takes the signal %s as written', (signal) => {
+    const { state } = lowerText(`FROM b\nARG S=${signal}\nSTOPSIGNAL $S`);
+    expect(state.config.StopSignal).toBe(signal);
+  });
+
+  it('says which line has no signal, and names the nearest', () => {
+    const error = errorOf(() => lowerText('FROM b\nENV S=SIGTREM\nSTOPSIGNAL $S'));
+    expect(error).toMatchObject({
+      code: 'DOCKERFILE_INVALID',
+      hint: 'The nearest signal is SIGTERM.',
+      location: { range: { start: { line: 3 } } },
+    });
+  });
+
+  it('points at an EXPOSE whose port is none', () => {
+    expect(errorOf(() => lowerText('FROM b\nEXPOSE 80/xyz'))).toMatchObject({
+      location: { range: { start: { line: 2 } } },
+    });
   });
 });
