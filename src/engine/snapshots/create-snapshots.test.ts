@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LayerItem } from '../../archive/index.ts';
+import { type FileTree, type LayerItem, walkTree } from '../../archive/index.ts';
 import { type LayerRef, MEDIA_TYPES } from '../../oci/index.ts';
 import { directoryItem, type EngineBench, fileItem, linkItem, openEngineBench } from '../exec/engine-bench.fixture.ts';
 import { missingForSteps, quietContext } from '../exec/step-bench.fixture.ts';
@@ -60,6 +60,20 @@ describe.skipIf(missing !== undefined)('createSnapshots()', () => {
       expect(await seen([lower, [fileItem('p/q/f', '')]], 'stat -c "%a %u %Y" /p /p/q')).toMatch(
         /^700 9 .*\n711 0 99\n$/,
       );
+    });
+    it('hides what an opaque root hides', async () => {
+      const lower = [directoryItem('a'), fileItem('a/x', '1'), fileItem('b', '2')];
+      // The base lies on top: the mark would hide what a step needs.
+      const kept = await bench.layer([...lower, fileItem('c', 'old')]);
+      const marked = await bench.layer([
+        { opaque: '' },
+        directoryItem('a'),
+        fileItem('a/y', '3'),
+        fileItem('c', 'new'),
+      ]);
+      const stack = { layers: [kept, marked, ...bench.base], lease: bench.lease };
+      const { stdout } = await bench.run('find /a /b /c 2>/dev/null | sort; cat /c', { base: stack.layers });
+      expect(stdout).toBe('/a\n/a/y\n/c\nnew');
     });
     it('copies a hard link to a file of a lower layer', async () => {
       const lower = [fileItem('f', 'content', { mode: 0o640, uid: 3 })];
@@ -128,6 +142,51 @@ describe.skipIf(missing !== undefined)('createSnapshots()', () => {
     });
   });
 
+  it('shows a step what the merged view says, before and after changes of all kinds', async () => {
+    const lower = [
+      directoryItem('etc', { mode: 0o711 }),
+      fileItem('etc/shadow', 'root', { mode: 0o600, uid: 3, gid: 4 }),
+      directoryItem('t'),
+      directoryItem('t/lib'),
+      fileItem('t/lib/so', 'elf', { mode: 0o4755 }),
+      fileItem('t/lib/old', ''),
+      linkItem('t/lib/hard', 't/lib/so', 'hardlink'),
+      linkItem('lib', 't/lib'),
+      directoryItem('opt'),
+      fileItem('opt/a', 'a'),
+      directoryItem('opt/sub'),
+      fileItem('opt/sub/x', 'x'),
+      directoryItem('var'),
+      fileItem('var/1', '1'),
+      fileItem('var/2', '2'),
+    ];
+    const upper = [
+      fileItem('lib/new', 'new'),
+      { whiteout: 'lib/old' },
+      { opaque: 'opt' },
+      fileItem('opt/b', 'b'),
+      linkItem('copy', 'etc/shadow', 'hardlink'),
+    ];
+    const base = [...bench.base, await bench.layer(lower), await bench.layer(upper)];
+    const places = 'copy etc/shadow lib opt t var';
+    const list = `cd /; find ${places} linked -exec stat -c '%n %a %u:%g' {} ';' 2>/dev/null | sort`;
+    const expected = async (layers: readonly LayerRef[]): Promise<string> =>
+      listingOf(await bench.view(layers), [...places.split(' '), 'linked']);
+    expect((await bench.run(list, { base })).stdout).toBe(await expected(base));
+    const changed = await bench.run(
+      `rm -r /var; mkdir /var; touch /var/2; echo new > /t/lib/added; rm /opt/b; rm /etc/shadow; chmod 700 /t
+       chown 9:9 /t/lib/so; ln /t/lib/added /linked; rm /copy; mkdir /copy`,
+      { base },
+    );
+    const text = await expected(changed.layers);
+    expect(text).toContain('linked 644 0:0');
+    expect(text).not.toContain('var/1');
+    expect((await bench.run(list, { base: changed.layers })).stdout).toBe(text);
+    const area = bench.store.area('snapshots');
+    for (const key of await area.list()) await area.remove(key);
+    expect((await bench.run(list, { base: changed.layers })).stdout).toBe(text);
+  });
+
   it('discards a step that was prepared, with everything that lies in it', async () => {
     const active = await bench.snapshots.prepare();
     await bench.snapshots.unpack(
@@ -139,3 +198,12 @@ describe.skipIf(missing !== undefined)('createSnapshots()', () => {
     expect(readdirSync(join(active.dir, '..'))).not.toContain(active.dir.slice(active.dir.lastIndexOf('/') + 1));
   });
 });
+
+/** As `find` with `stat` lists them: links as links, everything sorted by bytes. */
+function listingOf(tree: FileTree, places: readonly string[]): string {
+  return [...walkTree(tree)]
+    .filter(({ path }) => places.some((place) => path === place || path.startsWith(`${place}/`)))
+    .map(({ path, mode, uid, gid }) => `${path} ${mode.toString(8)} ${uid}:${gid}\n`)
+    .sort()
+    .join('');
+}

@@ -1,6 +1,6 @@
 import type { Entry, FileTree, TarEntry, Whiteout } from '../../archive/index.ts';
 import { type BytePath, baseNameOf, parentOf } from '../../core/index.ts';
-import { isOpaqueEntry, isWhiteoutEntry, withAttributes } from './overlay-form.ts';
+import { isOpaqueEntry, isWhiteoutEntry, withPortableAttributes } from './overlay-form.ts';
 
 /** A member of the layer to be written; `member` brings a file's content. */
 export type ChangedItem = { readonly entry: Entry; readonly member: TarEntry } | Whiteout;
@@ -8,7 +8,7 @@ export type ChangedItem = { readonly entry: Entry; readonly member: TarEntry } |
 /**
  * Turns the archive of an overlay's upper directory into the items of a layer. Deletions become whiteouts, where the parents
  * have the name at all; an opaque directory becomes a whiteout for everything in it that is gone, since readers agree about
- * those. Of extended attributes only capabilities and the users' own are part of a layer.
+ * those.
  */
 export async function* fromOverlayForm(
   members: AsyncIterable<TarEntry>,
@@ -35,13 +35,9 @@ export async function* fromOverlayForm(
     ) {
       replaced.set(entry.path, new Set());
     }
-    yield { entry: withAttributes(entry, isPortable), member };
+    yield { entry: withPortableAttributes(entry), member };
   }
   yield* vanished(replaced, parents);
-}
-
-function isPortable(name: string): boolean {
-  return name === 'security.capability' || name.startsWith('user.');
 }
 
 function isDirectory(tree: FileTree, path: BytePath): boolean {

@@ -34,3 +34,26 @@ export function withAttributes(entry: Entry, keep: (name: string) => boolean): E
   const kept = [...xattrs].filter(([name]) => !OVERLAY_ATTRIBUTE.test(name) && keep(name));
   return kept.length === 0 ? rest : { ...rest, xattrs: new Map(kept) };
 }
+
+const CAPABILITY = 'security.capability';
+const CAPABILITY_REVISION_3 = 3;
+const CAPABILITY_V2_BYTES = 20;
+
+/**
+ * The entry with the attributes that belong into a layer: file capabilities and the users' own, as buildah keeps them
+ * (BuildKit keeps capabilities alone). Labels of security modules and ACL are the host's business.
+ */
+export function withPortableAttributes(entry: Entry): Entry {
+  const kept = withAttributes(entry, (name) => name === CAPABILITY || name.startsWith('user.'));
+  const capability = kept.xattrs?.get(CAPABILITY);
+  if (capability === undefined) return kept;
+  return { ...kept, xattrs: new Map([...(kept.xattrs ?? []), [CAPABILITY, withoutNamespaceRoot(capability)]]) };
+}
+
+/** Revision 3 binds capabilities to a host's user namespace; an image means them for its own (capabilities(7)). */
+function withoutNamespaceRoot(value: Uint8Array): Uint8Array {
+  if (value[3] !== CAPABILITY_REVISION_3 || value.length <= CAPABILITY_V2_BYTES) return value;
+  const version2 = Uint8Array.from(value.subarray(0, CAPABILITY_V2_BYTES));
+  version2[3] = 2;
+  return version2;
+}

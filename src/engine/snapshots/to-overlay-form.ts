@@ -83,12 +83,23 @@ function createState({ kind, lower, merged }: LayerViews): State {
     if (entry?.type === 'directory') yield { entry: clean({ ...entry, path: parent }) };
   }
   function* opaque(place: BytePath): Generator<OverlayEntry> {
+    if (place === '') {
+      yield* opaqueRoot();
+      return;
+    }
     const entry = merged.stat(place);
     opaques.add(place);
-    if (place === '' || entry?.type !== 'directory') return;
+    if (entry?.type !== 'directory') return;
     yield* parents(place);
     made.add(place);
     yield { entry: opaqueEntry(clean({ ...entry, path: place }), kind) };
+  }
+  /** Overlayfs does not look for the mark on the root of a layer: what it hides is hidden name by name. */
+  function* opaqueRoot(): Generator<OverlayEntry> {
+    for (const name of lower.list('')) {
+      if (merged.stat(name) === undefined) yield { entry: whiteoutEntry(name) };
+      else if (lower.stat(name)?.type === 'directory') yield* opaque(name);
+    }
   }
   function* whiteout(place: BytePath): Generator<OverlayEntry> {
     const survivor = merged.stat(place);
