@@ -7,15 +7,19 @@ export {
   type BuildRequest,
   type BuildResult,
   build,
+  type CheckResult,
   type ContextInput,
+  check,
   type DockerfileInput,
   type LayerReport,
   type OutputInput,
+  outline,
   plan,
   pull,
   push,
   type SecretInput,
   type StepReport,
+  targets,
 } from './backends/index.ts';
 export {
   BuildError,
@@ -32,5 +36,11 @@ export {
   type Reference,
   type VertexInfo,
 } from './core/index.ts';
-export { type Dockerfile, parseDockerfile } from './dockerfile/index.ts';
+export {
+  type Dockerfile,
+  type LintFinding,
+  type Outline,
+  parseDockerfile,
+  type TargetInfo,
+} from './dockerfile/index.ts';
 export type { ImageConfig } from './oci/index.ts';

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
+import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../dockerfile/index.ts';
 import type { Store } from '../store/index.ts';
 import { loadRequest } from './load-request.ts';
-import { createNativeBackend } from './native/native-backend.ts';
+import { checkNative, createNativeBackend } from './native/native-backend.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
-import type { BuildPlan, BuildRequest, BuildResult } from './types.ts';
-import { writeOutputs } from './write-outputs.ts';
+import type { BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
+import { checkOutputs, writeOutputs } from './write-outputs.ts';
 
 /** How a build is cancelled and observed. Aborting ends every process that the build started. */
 export interface BuildOptions {
@@ -29,6 +30,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   context.emit({ kind: 'build-started', time: startedMs, buildId: randomUUID(), fileName });
   try {
     const result = await withBackend(request, context, async ({ store, registry, backend }) => {
+      await checkOutputs(request);
       const loaded = await loadRequest(store, request, context);
       const built = await backend.buildImage(loaded, context);
       await writeOutputs({ store, registry }, { request, built }, context);
@@ -57,6 +59,47 @@ export async function plan(request: BuildRequest, options: BuildOptions = {}): P
     return await withBackend(request, context, async ({ store, backend }) =>
       backend.planImage(await loadRequest(store, request, context), context),
     );
+  } catch (thrown) {
+    throw toBuildError(thrown);
+  }
+}
+
+/**
+ * Runs the build checks over what `build` would read. Runs no step and asks no registry: of base images it knows those in
+ * the store.
+ *
+ * @throws BuildError `DOCKERFILE_*`, `CONTEXT_*`, `UNSUPPORTED`: what keeps the Dockerfile from being read at all.
+ */
+export async function check(request: BuildRequest, options: BuildOptions = {}): Promise<CheckResult> {
+  return withLoaded(request, options, (loaded, store, context) => checkNative(store, loaded, context));
+}
+
+/**
+ * Tells what a build of the request's target takes: arguments, secrets, ssh agents, caches.
+ *
+ * @throws BuildError as `check` does, and `STAGE_NOT_FOUND`.
+ */
+export async function outline(request: BuildRequest, options: BuildOptions = {}): Promise<Outline> {
+  const { target, buildArgs = {} } = request;
+  return withLoaded(request, options, async ({ dockerfile }) =>
+    outlineDockerfile(dockerfile, { buildArgs, ...(target === undefined ? {} : { target }) }),
+  );
+}
+
+/** Lists the stages that a request's Dockerfile has. @throws BuildError as `check` does. */
+export async function targets(request: BuildRequest, options: BuildOptions = {}): Promise<readonly TargetInfo[]> {
+  return withLoaded(request, options, async ({ dockerfile }) => targetsOf(dockerfile));
+}
+
+async function withLoaded<T>(
+  request: BuildRequest,
+  options: BuildOptions,
+  work: (loaded: LoadedRequest, store: Store, context: RunContext) => Promise<T>,
+): Promise<T> {
+  const context = runContext(options);
+  try {
+    const store = await openImageStore(request.dataDir, context);
+    return await work(await loadRequest(store, request, context), store, context);
   } catch (thrown) {
     throw toBuildError(thrown);
   }

@@ -1,4 +1,4 @@
-export { type BuildOptions, build, plan } from './build.ts';
+export { type BuildOptions, build, check, outline, plan, targets } from './build.ts';
 export { configOfChanges } from './config-of-changes.ts';
 export { type PullInput, type PushInput, pull, push } from './images.ts';
 export { openImageStore, removeStoreTree } from './open-image-store.ts';

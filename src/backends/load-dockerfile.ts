@@ -7,6 +7,7 @@ import {
   type IgnoreMatcher,
   parseDockerfile,
   parseIgnoreFile,
+  requireSyntax,
 } from '../dockerfile/index.ts';
 import type { DockerfileInput } from './types.ts';
 
@@ -24,23 +25,31 @@ export interface LoadInput {
   readonly input: DockerfileInput | undefined;
   /** `-f` names a file of the host (a directory context), not one inside the context (a tar, a git repository). */
   readonly isLocal: boolean;
+  /** The build argument `BUILDKIT_SYNTAX`: the frontend, whatever the file says. */
+  readonly syntax?: string | undefined;
 }
 
 /**
  * Reads and parses the Dockerfile of a request, and `<Dockerfile>.dockerignore` beside it or else `.dockerignore` at the
  * root of the context.
  *
- * @throws BuildError `DOCKERFILE_NOT_FOUND`, `DOCKERFILE_SYNTAX`, `DOCKERFILE_INVALID`, `IGNORE_FILE_SYNTAX`.
+ * @throws BuildError `DOCKERFILE_NOT_FOUND`, `DOCKERFILE_SYNTAX`, `DOCKERFILE_INVALID`, `IGNORE_FILE_SYNTAX`, and `UNSUPPORTED`
+ * for a file of another frontend.
  */
 export async function loadDockerfile(load: LoadInput): Promise<LoadedDockerfile> {
   const { input, contextDir } = load;
   if (input?.kind === 'text') {
-    const dockerfile = parseDockerfile(input.text, { fileName: input.fileName ?? 'Dockerfile' });
+    const dockerfile = parse(load, input.text, input.fileName ?? 'Dockerfile');
     return { dockerfile, ignore: await loadIgnoreFile(contextDir, undefined) };
   }
   const path = input === undefined ? await findDefault(contextDir) : resolvePath(load, input.path);
-  const dockerfile = parseDockerfile(await readDockerfile(path), { fileName: input?.path ?? basename(path) });
+  const dockerfile = parse(load, await readDockerfile(path), input?.path ?? basename(path));
   return { dockerfile, ignore: await loadIgnoreFile(contextDir, path) };
+}
+
+function parse({ syntax }: LoadInput, text: string, fileName: string): Dockerfile {
+  requireSyntax({ fileName, text }, syntax);
+  return parseDockerfile(text, { fileName });
 }
 
 async function findDefault(contextDir: string | undefined): Promise<string> {

@@ -24,6 +24,7 @@ export async function loadRequest(store: Store, request: BuildRequest, context: 
     contextDir,
     input: request.dockerfile,
     isLocal: request.context.kind === 'directory' || request.context.kind === 'empty',
+    syntax: request.buildArgs?.['BUILDKIT_SYNTAX'],
   });
   // The reference applies ignore files to directories of the host only.
   const applies = request.context.kind === 'directory';

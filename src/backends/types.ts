@@ -1,5 +1,5 @@
-import type { CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
-import type { Dockerfile, IgnoreMatcher } from '../dockerfile/index.ts';
+import type { BuildError, CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
+import type { Dockerfile, IgnoreMatcher, LintResult } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 
 /** Where the files of a build come from. */
@@ -24,10 +24,17 @@ export type SecretInput =
   | { readonly kind: 'value'; readonly value: string | Uint8Array }
   | { readonly kind: 'provider'; readonly provide: () => Promise<Uint8Array | string> };
 
+/** How layers that we made leave the store; those of a base stay as they came. Default gzip, level 6; zstd needs Node 22.15. */
+export interface LayerCompression {
+  readonly compression?: 'gzip' | 'zstd' | 'none';
+  /** 1 to 9 for gzip, 1 to 19 for zstd. */
+  readonly compressionLevel?: number;
+}
+
 /** Where the result goes. `image` is the local store; tars and directories are files of the host (`-` is stdout). */
 export type OutputInput =
-  | { readonly kind: 'image'; readonly push?: boolean }
-  | { readonly kind: 'oci'; readonly destination: string; readonly tar: boolean }
+  | ({ readonly kind: 'image'; readonly push?: boolean } & LayerCompression)
+  | ({ readonly kind: 'oci'; readonly destination: string; readonly tar: boolean } & LayerCompression)
   | { readonly kind: 'docker'; readonly destination: string }
   | { readonly kind: 'tar'; readonly destination: string }
   | { readonly kind: 'local'; readonly destination: string }
@@ -127,6 +134,12 @@ export interface BuildPlan {
   readonly bases: ReadonlyArray<{ readonly reference: string; readonly digest: Digest }>;
   /** Digest over everything that decides the result; equal plans make equal images, but for what RUN steps do by themselves. */
   readonly digest: Digest;
+}
+
+/** What the build checks found. */
+export interface CheckResult extends LintResult {
+  /** What a build would fail with before its first step, as far as that can be told without asking a registry. */
+  readonly error?: BuildError;
 }
 
 /** A directory of files for COPY and ADD, with the rules of its ignore file. */

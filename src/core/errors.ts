@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   DOCKERFILE_SYNTAX: { kind: 'input' },
   DOCKERFILE_EXPANSION: { kind: 'input' },
   DOCKERFILE_INVALID: { kind: 'input' },
+  CHECK_FAILED: { kind: 'input' },
   IGNORE_FILE_SYNTAX: { kind: 'input' },
   STAGE_NOT_FOUND: { kind: 'not-found' },
   CONTEXT_NOT_FOUND: { kind: 'not-found' },

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { parseDockerfile } from './parse.ts';
 import { requireSyntax } from './require-syntax.ts';
 
 function check(text: string, override?: string): void {
-  requireSyntax(parseDockerfile(text, { fileName: 'Dockerfile' }), override);
+  requireSyntax({ fileName: 'Dockerfile', text }, override);
 }
 
 describe('requireSyntax()', () => {
@@ -23,6 +22,13 @@ describe('requireSyntax()', () => {
         location: expect.objectContaining({ range: { start: { line: 1, column: 10 }, end: { line: 1, column: 31 } } }),
       }),
     );
+  });
+  it.each([
+    '# syntax=example.com/nix\n{ pkgs }: 1',
+    '// syntax=example.com/go\npackage x',
+    '{"syntax": "example.com/json"}',
+  ])('recognises %j, which is no Dockerfile', (text) => {
+    expect(() => check(text)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
   });
   it('lets the build argument decide in place of the directive', () => {
     expect(() => check('# syntax=example.com/nix\nFROM a', 'docker/dockerfile:1')).not.toThrow();

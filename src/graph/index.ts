@@ -1,3 +1,4 @@
+export { platformArgs } from './arguments.ts';
 export { canonicalJson, digestOfGraph, vertexIdOf } from './build-graph.ts';
 export type { CacheKey } from './cache-key.ts';
 export { CONTEXT_NAME, formatGraph, type Lowered, localName, lower } from './lower.ts';

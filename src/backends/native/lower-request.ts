@@ -5,7 +5,9 @@ import {
   parsePlatform,
   platformOfHost,
   type RunContext,
+  toBuildError,
 } from '../../core/index.ts';
+import type { LintResult } from '../../dockerfile/index.ts';
 import {
   type BaseRequest,
   baseKey,
@@ -16,7 +18,8 @@ import {
   planStages,
   type StagePlan,
 } from '../../graph/index.ts';
-import type { LoadedRequest } from '../types.ts';
+import { checkDockerfile, type KnownImage, refuseViolations, warnOfFindings } from '../check-dockerfile.ts';
+import type { CheckResult, LoadedRequest } from '../types.ts';
 import type { BaseImage } from './resolve-base.ts';
 
 /** More rounds than any chain of ONBUILD triggers needs. */
@@ -30,7 +33,9 @@ export interface LoweredRequest extends Lowered {
 
 /**
  * Lowers a request: plans the stages, resolves the images that they name all at once, and again for those that ONBUILD
- * triggers add, then lowers.
+ * triggers add, runs the build checks, then lowers.
+ *
+ * @throws BuildError `CHECK_FAILED` where the file makes findings errors; what planning, resolving and lowering throw.
  */
 export async function lowerRequest(
   resolve: (request: BaseRequest) => Promise<BaseImage>,
@@ -38,21 +43,33 @@ export async function lowerRequest(
   context: RunContext,
 ): Promise<LoweredRequest> {
   const options = lowerOptions(loaded);
-  for (const warning of loaded.dockerfile.warnings) {
-    const { message, rule: code, range } = warning;
-    const { fileName, text } = loaded.dockerfile;
-    context.emit({ kind: 'warning', time: Date.now(), code, message, location: { fileName, text, range } });
-  }
   const bases = new Map<string, BaseImage>();
   const lookup = (request: BaseRequest): BaseImage | undefined => bases.get(baseKey(request));
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    const plan = planStages(loaded.dockerfile, options, lookup);
-    const missing = plan.images.filter((image) => lookup(image) === undefined);
-    if (missing.length === 0) return lowerPlan(plan);
-    const resolved = await Promise.all(missing.map(async (image) => [baseKey(image), await resolve(image)] as const));
-    for (const [key, base] of resolved) bases.set(key, base);
+  const images = new Map<string, KnownImage>();
+  const check = (): LintResult => checkDockerfile(loaded, { ...options, images });
+  const plan = await resolveStages().catch((error: unknown) => {
+    // What is wrong with an image's name is often what a check has found.
+    warnOfFindings(check(), context);
+    throw error;
+  });
+  const checked = check();
+  warnOfFindings(checked, context);
+  refuseViolations(checked);
+  return lowerPlan(plan);
+
+  async function resolveStages(): Promise<StagePlan> {
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const stages = planStages(loaded.dockerfile, options, lookup);
+      const missing = stages.images.filter((image) => lookup(image) === undefined);
+      if (missing.length === 0) return stages;
+      const resolved = await Promise.all(missing.map(async (image) => ({ image, base: await resolve(image) })));
+      for (const { image, base } of resolved) {
+        bases.set(baseKey(image), base);
+        images.set(image.reference, { config: base.config, wanted: image.platform });
+      }
+    }
+    throw new BuildError('DOCKERFILE_INVALID', 'The ONBUILD triggers of the base images never come to an end.');
   }
-  throw new BuildError('DOCKERFILE_INVALID', 'The ONBUILD triggers of the base images never come to an end.');
 
   function lowerPlan(plan: StagePlan): LoweredRequest {
     const lowered = lower(loaded.dockerfile, plan, { options, lookup });
@@ -109,4 +126,40 @@ function namedContexts(loaded: LoadedRequest): ReadonlyMap<string, NamedContext>
     });
   });
   return new Map(named);
+}
+
+/**
+ * The build checks over a request, with what `resolveLocal` knows of the images that it names, and what a build would
+ * fail with before its first step.
+ *
+ * @throws BuildError `DOCKERFILE_INVALID` for options of the checks themselves.
+ */
+export async function checkRequest(
+  resolveLocal: (request: BaseRequest) => Promise<BaseImage>,
+  loaded: LoadedRequest,
+): Promise<CheckResult> {
+  const options = lowerOptions(loaded);
+  const images = new Map<string, KnownImage>();
+  const bases = new Map<string, BaseImage>();
+  const lookup = (request: BaseRequest): BaseImage | undefined => bases.get(baseKey(request));
+  let error: BuildError | undefined;
+  try {
+    for (const image of planStages(loaded.dockerfile, options, lookup).images) {
+      const base = await resolveLocal(image).catch(ignoreMissing);
+      if (base === undefined) continue;
+      bases.set(baseKey(image), base);
+      images.set(image.reference, { config: base.config, wanted: image.platform });
+    }
+    const plan = planStages(loaded.dockerfile, options, lookup);
+    if (plan.images.every((image) => bases.has(baseKey(image)))) lower(loaded.dockerfile, plan, { options, lookup });
+  } catch (thrown) {
+    error = toBuildError(thrown);
+  }
+  return { ...checkDockerfile(loaded, { ...options, images }), ...(error === undefined ? {} : { error }) };
+}
+
+/** What is not here is no error of the Dockerfile. */
+function ignoreMissing(error: unknown): undefined {
+  if (toBuildError(error).kind === 'not-found') return undefined;
+  throw error;
 }

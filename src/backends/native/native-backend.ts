@@ -8,18 +8,26 @@ import {
   openLocalTree,
   type TreeResult,
 } from '../../engine/index.ts';
-import { CONTEXT_NAME, digestOfGraph, localName } from '../../graph/index.ts';
+import { type BaseRequest, CONTEXT_NAME, digestOfGraph, localName } from '../../graph/index.ts';
 import { type Descriptor, type LayerRef, MEDIA_TYPES } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import { type Outcomes, solve } from '../../solver/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
 import { createSecretProvider } from '../secrets.ts';
-import type { BuildBackend, BuildPlan, BuildResult, ContextDirectory, LoadedRequest, StepReport } from '../types.ts';
+import type {
+  BuildBackend,
+  BuildPlan,
+  BuildResult,
+  CheckResult,
+  ContextDirectory,
+  LoadedRequest,
+  StepReport,
+} from '../types.ts';
 import { type AssembledImage, assembleImage } from './assemble-image.ts';
 import { fetchLayer, fetchMissing } from './fetch-layer.ts';
-import { type LoweredRequest, lowerRequest } from './lower-request.ts';
+import { checkRequest, type LoweredRequest, lowerRequest } from './lower-request.ts';
 import { createOpRunner, type StepEngine } from './op-runner.ts';
-import { resolveBase } from './resolve-base.ts';
+import { type BaseImage, type ResolveDeps, resolveBase } from './resolve-base.ts';
 import { resolveLayout } from './resolve-layout.ts';
 import { createStepCache } from './step-cache.ts';
 import { watchWarnings } from './watch-warnings.ts';
@@ -40,6 +48,19 @@ export function createNativeBackend(deps: NativeDeps): BuildBackend {
     buildImage: (loaded, context) => withLease(deps.store, (lease) => build(deps, { loaded, lease }, context)),
     planImage: (loaded, context) => withLease(deps.store, (lease) => plan(deps, { loaded, lease }, context)),
   };
+}
+
+/** The build checks over a request. Base images are looked up in the store alone. */
+export function checkNative(store: Store, loaded: LoadedRequest, context: RunContext): Promise<CheckResult> {
+  const client = (): never => {
+    throw new BuildError('INTERNAL', 'Checks ask no registry.');
+  };
+  return checkRequest((base) => resolveImage({ store, client, pull: 'never' }, base, context), loaded);
+}
+
+function resolveImage(deps: ResolveDeps, base: BaseRequest, context: RunContext): Promise<BaseImage> {
+  if (base.reference.startsWith('oci-layout://')) return resolveLayout(deps.store, base, context);
+  return resolveBase(deps, base, context);
 }
 
 async function withLease<T>(store: Store, work: (lease: Lease) => Promise<T>): Promise<T> {
@@ -102,14 +123,7 @@ async function solveRequest(deps: NativeDeps, job: SolveJob, outer: RunContext):
   const { store } = deps;
   const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
   const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
-  const lowered = await lowerRequest(
-    (base) =>
-      base.reference.startsWith('oci-layout://')
-        ? resolveLayout(store, base, context)
-        : resolveBase(resolveDeps, base, context),
-    loaded,
-    context,
-  );
+  const lowered = await lowerRequest((base) => resolveImage(resolveDeps, base, context), loaded, context);
   refuseWarnings();
   announce(lowered, context);
   const epoch = epochOf(loaded);

@@ -7,6 +7,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   DOCKERFILE_SYNTAX: 'The Dockerfile cannot be parsed.',
   DOCKERFILE_EXPANSION: 'A variable of the Dockerfile cannot be expanded.',
   DOCKERFILE_INVALID: 'The Dockerfile can be parsed, but what it says makes no sense.',
+  CHECK_FAILED: 'A build check found something in a Dockerfile that asks for an error then (`check=error=true`).',
   IGNORE_FILE_SYNTAX: 'The ignore file has a pattern that cannot be read.',
   STAGE_NOT_FOUND: 'There is no stage of that name or number.',
   CONTEXT_NOT_FOUND: 'The build context, or a named context, does not exist.',
