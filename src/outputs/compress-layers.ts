@@ -8,9 +8,9 @@ import {
   type RunContext,
   throwIfCancelled,
 } from '../core/index.ts';
-import { type Descriptor, type Index, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
+import { blobOf, type Descriptor, type Index, isIndexType, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
-import { blobOf, isIndex, readJson } from './read-image.ts';
+import { readJson } from './read-image.ts';
 
 /** How layers leave the store. `none` leaves them as they are. */
 export interface CompressOptions {
@@ -52,7 +52,7 @@ export async function compressLayers(
 ): Promise<CompressedImage> {
   const { descriptor, compression, level } = image;
   if (compression === 'none') return { descriptor, source: store.blobs, close: async () => undefined };
-  if (compression === 'zstd' && !canCompressZstd()) throw zstdMissing();
+  if (compression === 'zstd') requireZstd();
   const lease = await store.openLease();
   const documents = new Map<Digest, Buffer>();
   const originals = new Map<Digest, Descriptor>();
@@ -91,7 +91,7 @@ interface Work {
 }
 
 async function changeDocument(work: Work, descriptor: Descriptor, context: RunContext): Promise<Descriptor> {
-  if (isIndex(descriptor)) {
+  if (isIndexType(descriptor.mediaType)) {
     const index = await readJson<Index>(work.store.blobs, descriptor);
     const manifests: Descriptor[] = [];
     for (const child of index.manifests) manifests.push(await changeChild(work, child, context));
@@ -203,8 +203,10 @@ async function* openPart(
   yield* work.store.blobs.open(blob, { offset });
 }
 
-function zstdMissing(): BuildError {
-  return new BuildError('UNSUPPORTED', 'Layers cannot be compressed with zstd: this Node.js has no zstd.', {
+/** @throws BuildError `UNSUPPORTED` where this Node.js has no zstd. */
+export function requireZstd(): void {
+  if (canCompressZstd()) return;
+  throw new BuildError('UNSUPPORTED', 'Layers cannot be compressed with zstd: this Node.js has no zstd.', {
     hint: 'Use Node.js 22.15 or later, or compression=gzip.',
   });
 }

@@ -1,6 +1,6 @@
 import { type BlobSource, BuildError, digestAlgorithm, digestHex, isBuildError, isDigest } from '../core/index.ts';
-import { type Descriptor, type Index, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
-import { blobOf, isIndex, readJson } from './read-image.ts';
+import { blobOf, type Descriptor, type Index, isIndexType, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
+import { readJson } from './read-image.ts';
 
 /**
  * All blobs that an image is made of, each once, parts before what names them. An index may list platforms that were never
@@ -10,7 +10,7 @@ export async function listImageBlobs(source: BlobSource, roots: readonly Descrip
   const blobs = new Map<string, Descriptor>();
   const visit = async (descriptor: Descriptor): Promise<void> => {
     if (blobs.has(descriptor.digest)) return;
-    if (isIndex(descriptor)) {
+    if (isIndexType(descriptor.mediaType)) {
       const { manifests } = await readJson<Index>(source, descriptor);
       for (const child of checked(descriptor, manifests ?? [])) if (await isThere(source, child)) await visit(child);
     } else {

@@ -2,8 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createLayerView, encodeToc, type FileTree, indexLayer, openToc, type Toc } from '../archive/index.ts';
 import { type Digest, digestHex, isBuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
 import type { Descriptor } from '../oci/index.ts';
+import { blobOf } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
-import { blobOf, type ImageDocuments } from './read-image.ts';
+import type { ImageDocuments } from './read-image.ts';
 import { decompressAny } from './sniff-compression.ts';
 
 /** The root file system of an image, for as long as it is not closed. */

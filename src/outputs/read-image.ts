@@ -10,11 +10,12 @@ import {
   platformOfHost,
 } from '../core/index.ts';
 import {
+  blobOf,
   type Descriptor,
   type ImageConfig,
   type Index,
+  isIndexType,
   type Manifest,
-  MEDIA_TYPES,
   selectManifest,
 } from '../oci/index.ts';
 
@@ -36,16 +37,6 @@ export interface ReadImageOptions {
 /** More than any registry takes for a manifest. */
 const DOCUMENT_LIMIT_BYTES = 16 << 20;
 
-const INDEX_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.ociIndex, MEDIA_TYPES.dockerIndex]);
-
-export function isIndex(descriptor: Descriptor): boolean {
-  return INDEX_TYPES.has(descriptor.mediaType);
-}
-
-export function blobOf(descriptor: Descriptor): BlobId {
-  return { digest: descriptor.digest, sizeBytes: descriptor.size };
-}
-
 /**
  * Reads manifest and config of an image; of an index, those of the entry for the platform.
  *
@@ -56,7 +47,8 @@ export async function readImage(
   descriptor: Descriptor,
   options: ReadImageOptions = {},
 ): Promise<ImageDocuments> {
-  if (isIndex(descriptor)) return readImage(source, await selectFromIndex(source, descriptor, options), options);
+  if (isIndexType(descriptor.mediaType))
+    return readImage(source, await selectFromIndex(source, descriptor, options), options);
   const manifest = await readJson<Manifest>(source, descriptor);
   const parts = Array.isArray(manifest.layers) ? [manifest.config, ...manifest.layers] : [undefined];
   if (!parts.every((part) => isDigest(part?.digest ?? ''))) {

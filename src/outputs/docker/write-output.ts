@@ -1,9 +1,10 @@
 import { digestHex, familiarReference, type Platform, parseReference, type RunContext } from '../../core/index.ts';
+import { blobOf } from '../../oci/index.ts';
 import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
 import { blobPath, listImageBlobs } from '../image-blobs.ts';
 import { LAYOUT_FILE, layoutEntries, layoutIndex } from '../layout-files.ts';
-import { blobOf, type ImageDocuments, readImage } from '../read-image.ts';
+import { type ImageDocuments, readImage } from '../read-image.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { type Destination, writeDestination } from '../write-destination.ts';
 

@@ -9,8 +9,8 @@ import {
   type RunContext,
   throwIfCancelled,
 } from '../../core/index.ts';
+import { blobOf } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
-import { blobOf } from '../read-image.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { readArchiveFiles } from './archive-files.ts';
 import { readDockerImages } from './docker-manifest.ts';

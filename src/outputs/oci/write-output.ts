@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join, resolve } from 'node:path';
 import { BuildError, type RunContext } from '../../core/index.ts';
 import type { Descriptor, Index } from '../../oci/index.ts';
+import { blobOf } from '../../oci/index.ts';
 import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
 import { blobPath, listImageBlobs } from '../image-blobs.ts';
 import { LAYOUT_FILE, layoutEntries, layoutIndex, layoutName } from '../layout-files.ts';
-import { blobOf } from '../read-image.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { type Destination, guardOutput, temporarySibling, writeDestination } from '../write-destination.ts';
 

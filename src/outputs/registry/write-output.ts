@@ -1,10 +1,10 @@
 import { type BlobId, formatReference, parseReference, type Reference, type RunContext } from '../../core/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
+import { blobOf } from '../../oci/index.ts';
 import { type PushedImage, pushImage, type RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 import { type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { listImageBlobs } from '../image-blobs.ts';
-import { blobOf } from '../read-image.ts';
 import type { OutputDeps } from '../types.ts';
 
 export interface RegistryOutput extends Partial<CompressOptions> {
