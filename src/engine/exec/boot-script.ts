@@ -1,11 +1,12 @@
 import { bytePathOf, parentOf } from '../../core/index.ts';
 import type { MountPlan, MountPoint, PlannedMount } from './mount-plan.ts';
 import { fstabField, printfOf, quoteText, quoteWord } from './shell-text.ts';
+import type { StepScript } from './step-process.ts';
 import type { StepRequest } from './types.ts';
 
 /**
- * The bootstrap of a step, a POSIX shell script that runs as process 1 of the new namespaces. It comes through a FIFO, so
- * that neither environment nor secrets ever stand in an argument list or on a disk. Descriptors: 1 and 5 the command's
+ * The bootstrap of a step, a POSIX shell script that runs as process 1 of the new namespaces. It is its input, through
+ * a FIFO, so that neither environment nor secrets ever stand in an argument list or on a disk. Descriptors: 1 and 5 the command's
  * output, 2 messages of the bootstrap itself, 4 reports (`made PATH`, then `ok`).
  *
  * Process 1 stays this shell: it reaps orphans, and the command gets the signals that process 1 would ignore.
@@ -36,10 +37,14 @@ export interface BootPaths {
 }
 
 /** The script as bytes, one character each. */
-export function bootScript(input: BootInput): string {
+export function bootScript(input: BootInput): StepScript {
+  return { setup: setupLines(input).join('\n'), command: [...commandLines(input), 'exit $status\n'].join('\n') };
+}
+
+function setupLines(input: BootInput): readonly string[] {
   const { plan, paths, request } = input;
   return [
-    'set -eu; umask 022',
+    'set -eu; umask 022; exec 3<&-',
     `cd ${quoteText(paths.links)}; mount -n -c -a -T ${quoteText(paths.fstabs[0])}`,
     `cp -a ${quoteText(`${paths.template}/.`)} ${quoteText(paths.memory)}`,
     ...mountPointCommands(input),
@@ -50,10 +55,8 @@ export function bootScript(input: BootInput): string {
     ...(input.limits.length > 0 ? [`prlimit --pid $$ ${input.limits.join(' ')}`] : []),
     ...enterRootCommands(plan, input),
     `[ -d ${quoteText(request.cwd)} ] || ${input.launcher}./mkdir -p ${quoteText(request.cwd)}`,
-    'echo ok >&4; exec 4>&- 2>/dev/null; status=0',
-    ...commandLines(input),
-    'exit $status\n',
-  ].join('\n');
+    'status=0; echo ok >&4; exec 4>&- 2>/dev/null\n',
+  ];
 }
 
 function mountPointCommands({ plan, paths }: BootInput): readonly string[] {
@@ -180,6 +183,6 @@ function commandLines({ request, launcher }: BootInput): readonly string[] {
     `exec ${launcher}./setpriv ${identity} \\`,
     `  ${launcher}./env -u PWD -u OLDPWD -u SHLVL -u _ -C ${quoteText(request.cwd)} ${assignments} \\`,
     `  ${request.args.map(quoteText).join(' ')}`,
-    ') </dev/null 2>&5 3<&- 5>&- || status=$?',
+    ') </dev/null 2>&5 5>&- || status=$?',
   ];
 }

@@ -27,12 +27,22 @@ export async function makeFifos(directory: string): Promise<void> {
 }
 
 export function openFifos(directory: string): StepFifos {
-  const open = (name: (typeof NAMES)[number]): FifoEnds => {
-    const path = join(directory, name);
-    const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    return { readEnd, writeEnd: openSync(path, constants.O_WRONLY) };
+  return {
+    script: openFifo(join(directory, 'script')),
+    stdout: openFifo(join(directory, 'stdout')),
+    stderr: openFifo(join(directory, 'stderr')),
   };
-  return { script: open('script'), stdout: open('stdout'), stderr: open('stderr') };
+}
+
+/** The read end that stays blocks, as a shell expects of its input. It can be opened only once somebody may write. */
+function openFifo(path: string): FifoEnds {
+  const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const writeEnd = openSync(path, constants.O_WRONLY);
+    return { readEnd: openSync(path, constants.O_RDONLY), writeEnd };
+  } finally {
+    closeSync(first);
+  }
 }
 
 export function closeEnds(...descriptors: readonly number[]): void {

@@ -12,6 +12,7 @@ export const HOST_ENV = { PATH: HOST_PATH, LC_ALL: 'C' } as const;
 const PACKAGES = {
   setpriv: 'util-linux',
   unshare: 'util-linux',
+  nsenter: 'util-linux',
   mount: 'mount',
   umount: 'mount',
   pivot_root: 'util-linux',

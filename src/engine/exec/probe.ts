@@ -113,7 +113,7 @@ async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext
     if (isBuildError(error, 'CANCELLED')) throw error;
     return explain(error instanceof Error ? error : new Error(String(error)));
   } finally {
-    await removeWorkDir(join(directory, 'work'));
+    removeWorkDir(join(directory, 'work'));
     rmSync(directory, { recursive: true, force: true });
   }
 }

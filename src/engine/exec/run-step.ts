@@ -11,6 +11,7 @@ import type { StepPlace, StepPlaces } from './step-places.ts';
 import { runStepProcess, type StepOutcome } from './step-process.ts';
 import type { StepTools } from './step-tools.ts';
 import type { StepExit, StepRequest } from './types.ts';
+import { userNamespace as openUserNamespace } from './user-namespace.ts';
 
 /** What every step on this host shares. */
 export interface StepHost {
@@ -27,6 +28,7 @@ const PLAIN_PATH = /^[\w/.+@-]{1,400}$/;
 /** Runs one step. @throws BuildError `HOST_LACKS`, `UNSUPPORTED`, `CANCELLED`. */
 export async function runStep(host: StepHost, request: StepRequest, context: RunContext): Promise<StepExit> {
   checkRequest(request);
+  const userNamespace = host.kind === 'userns' ? await openUserNamespace() : undefined;
   const place = await host.places.acquire();
   const plan = planMounts(request, join(place.directory, 'memory'));
   const paths = prepareScratch(host, { request, plan, place });
@@ -40,7 +42,8 @@ export async function runStep(host: StepHost, request: StepRequest, context: Run
     privateNetwork,
   });
   const command = stepCommand(host.kind, { privateNetwork });
-  const outcome = await runStepProcess(place.fifos, { command, script, onOutput: request.onOutput }, context.signal);
+  const process = { command, script, userNamespace, onOutput: request.onOutput };
+  const outcome = await runStepProcess(place.fifos, process, context.signal);
   if (!outcome.started) throw bootstrapFailed(outcome);
   if (outcome.exit.exitCode === 0 && outcome.madePaths.length > 0) {
     await removeMountPoints(host.kind, { outcome, paths, upperDir: request.upperDir });
@@ -57,6 +60,11 @@ function checkRequest(request: StepRequest): void {
   if (stacks.some((stack) => stack.length > MAX_LAYERS)) {
     throw new BuildError('UNSUPPORTED', `A step cannot stand on more than ${MAX_LAYERS} layers.`, {
       hint: 'The kernel mounts no deeper stack; start the stage from a base that was squashed.',
+    });
+  }
+  if (request.args[0]?.includes('=')) {
+    throw new BuildError('UNSUPPORTED', `The program "${request.args[0]}" cannot be run: its name contains "=".`, {
+      hint: 'Programs are started by env(1), which takes such a name for a variable: use the shell form, or a link.',
     });
   }
   if (request.mounts.some((mount) => mount.target === '')) {

@@ -19,27 +19,40 @@ export interface StepOutcome {
   readonly madePaths: readonly string[];
 }
 
-/** Starts the command line with the script on descriptor 3 and waits until nothing of its tree is left. */
+/** A bootstrap in two parts: the second, with the command, is handed over when the first has reported `ok`. */
+export interface StepScript {
+  readonly setup: string;
+  readonly command: string;
+}
+
+/**
+ * Starts the command line with the script as its input and waits until nothing of its tree is left. Until the tree is tied to
+ * this process it holds nothing but the set-up, and its input ends when this process does: a command never runs orphaned.
+ */
 export async function runStepProcess(
   fifos: StepFifos,
   input: {
     readonly command: readonly string[];
-    readonly script: string;
+    readonly script: StepScript;
+    /** Descriptor 3 of the command line. */
+    readonly userNamespace: number | undefined;
     readonly onOutput: StepRequest['onOutput'];
   },
   signal: AbortSignal,
 ): Promise<StepOutcome> {
-  const child = spawnStep(fifos, input.command);
+  const child = spawnStep(fifos, input);
   const outputs = [
     drain(fifos.stdout.readEnd, (bytes) => input.onOutput('stdout', bytes)),
     drain(fifos.stderr.readEnd, (bytes) => input.onOutput('stderr', bytes)),
   ];
   const messages = collect(child.stdio[2]);
-  const reports = collect(child.stdio[4]);
   const script = new Socket({ fd: fifos.script.writeEnd, readable: false, writable: true });
   // A bootstrap that failed leaves its script unread.
   script.on('error', () => undefined);
-  script.write(Buffer.from(input.script, 'latin1'));
+  script.write(Buffer.from(input.script.setup, 'latin1'));
+  const reports = collect(child.stdio[4], (text) => {
+    if (isReady(text)) script.end(Buffer.from(input.script.command, 'latin1'));
+  });
   const stopWatching = killOnAbort(child, signal);
   const end = await ended(child);
   script.destroy();
@@ -50,13 +63,16 @@ export async function runStepProcess(
   return toOutcome(end, await messages, await reports);
 }
 
-function spawnStep(fifos: StepFifos, command: readonly string[]): ChildProcess {
-  const [program = '', ...args] = command;
+function spawnStep(
+  fifos: StepFifos,
+  input: { readonly command: readonly string[]; readonly userNamespace: number | undefined },
+): ChildProcess {
+  const [program = '', ...args] = input.command;
   const { stdio, close } = withoutLeaks([
-    'ignore',
+    fifos.script.readEnd,
     fifos.stdout.writeEnd,
     'pipe',
-    fifos.script.readEnd,
+    input.userNamespace ?? 'ignore',
     'pipe',
     fifos.stderr.writeEnd,
   ] as const);
@@ -93,10 +109,21 @@ function drain(descriptor: number, onBytes: (bytes: Uint8Array) => void): Promis
   });
 }
 
-async function collect(stream: ChildProcess['stdio'][number]): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('latin1');
+async function collect(
+  stream: ChildProcess['stdio'][number],
+  onText: (text: string) => void = () => undefined,
+): Promise<string> {
+  let text = '';
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    text += chunk.toString('latin1');
+    onText(text);
+  }
+  return text;
+}
+
+/** The last report says that the command may start. */
+function isReady(reports: string): boolean {
+  return reports.endsWith('\nok\n') || reports === 'ok\n';
 }
 
 /** On abort kills `unshare`, whose death the kernel passes on. Ends the watch with the pid of the tree's process 1, if killed. */
@@ -114,7 +141,7 @@ function killOnAbort(child: ChildProcess, signal: AbortSignal): () => number | u
   };
 }
 
-/** The group also holds what `unshare` forks for writing the id maps, which nothing else would end. */
+/** The command line is a group of its own; the kernel ends what left it, with process 1. */
 function killGroup(child: ChildProcess): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -152,7 +179,7 @@ const FIRST_PROCESS_KILLED = 'sigprocmask unblock failed';
 
 function toOutcome(end: ProcessEnd, messages: string, reports: string): StepOutcome {
   const lines = reports.split('\n');
-  const started = lines.includes('ok');
+  const started = isReady(reports);
   return {
     started,
     exit: toExit(end, started && messages.includes(FIRST_PROCESS_KILLED)),

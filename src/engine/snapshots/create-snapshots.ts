@@ -47,13 +47,10 @@ export function createSnapshots(deps: SnapshotDeps): Snapshots {
       return active;
     },
     commit: async ({ active, parents, clampMtime }, context) => {
-      // Removing takes as long as reading the changes; in Node's threads it costs the step nothing.
-      const removed = removeWorkDir(active.workDir);
       try {
         return await commit({ ...deps, kind: workingKind(deps) }, { active, parents, clampMtime }, context);
       } finally {
-        await removed.catch(() => undefined);
-        await removeTree(active.dir);
+        await discard(active);
       }
     },
     discard,
@@ -222,6 +219,6 @@ function isEmpty(directory: string): boolean {
 }
 
 async function discard(active: ActiveSnapshot): Promise<void> {
-  await removeWorkDir(active.workDir);
+  removeWorkDir(active.workDir);
   await removeTree(active.dir);
 }

@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { createLayerWriter, type LayerItem, type LayerWriter } from '../../archive/index.ts';
 import { BuildError, throwIfCancelled } from '../../core/index.ts';
-import { HOST_ENV } from '../exec/host-programs.ts';
-import { fileWorkCommand, type WorkingKind } from '../exec/namespace.ts';
+import { startFileWork } from '../exec/file-work.ts';
+import type { WorkingKind } from '../exec/namespace.ts';
 
 /**
  * GNU tar as the program that sets and reads owners, attributes and devices: Node has no functions for extended attributes,
@@ -32,7 +32,7 @@ export async function extractTar(
   feed: (feed: TarFeed) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const child = startTar(place.kind, [...EXTRACT, `--directory=${place.directory}`], signal);
+  const child = await startTar(place.kind, [...EXTRACT, `--directory=${place.directory}`], signal);
   const done = finished(child, place.directory);
   // The feed fails as well when tar ends early; tar's own message says why.
   done.catch(() => undefined);
@@ -75,7 +75,7 @@ export async function* archiveDirectory(
   place: { readonly kind: WorkingKind; readonly directory: string },
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const child = startTar(place.kind, [...ARCHIVE, `--directory=${place.directory}`, '.'], signal);
+  const child = await startTar(place.kind, [...ARCHIVE, `--directory=${place.directory}`, '.'], signal);
   const done = finished(child, place.directory);
   done.catch(() => undefined);
   try {
@@ -89,10 +89,9 @@ export async function* archiveDirectory(
   }
 }
 
-function startTar(kind: WorkingKind, command: readonly string[], signal: AbortSignal): ChildProcess {
+function startTar(kind: WorkingKind, command: readonly string[], signal: AbortSignal): Promise<ChildProcess> {
   throwIfCancelled(signal);
-  const [program = '', ...args] = fileWorkCommand(kind, command);
-  return spawn(program, args, { env: HOST_ENV, cwd: '/', stdio: 'pipe', signal, killSignal: 'SIGKILL' });
+  return startFileWork(kind, command, { signal });
 }
 
 async function finished(child: ChildProcess, directory: string): Promise<void> {
