@@ -1,7 +1,8 @@
 import { BuildError, formatReference, parseReference, type RunContext } from '../core/index.ts';
+import type { CompressOptions } from '../outputs/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
-import type { BuildRequest, BuildResult, OutputInput } from './types.ts';
+import type { BuildRequest, BuildResult, LayerCompression, OutputInput } from './types.ts';
 
 interface OutputDeps {
   readonly store: Store;
@@ -11,6 +12,28 @@ interface OutputDeps {
 interface BuiltImage {
   readonly request: BuildRequest;
   readonly built: BuildResult;
+}
+
+/**
+ * Refuses, before anything runs, what an output of this request could not do afterwards.
+ *
+ * @throws BuildError `UNSUPPORTED` for zstd where Node.js has none, `USAGE` for a push of an image without a name.
+ */
+export async function checkOutputs(request: BuildRequest): Promise<void> {
+  if (isPushed(request) && (request.tags ?? []).length === 0) {
+    throw new BuildError('USAGE', 'There is nothing to push: the image has no name.', {
+      hint: 'Name it with -t NAME.',
+    });
+  }
+  for (const output of request.outputs ?? []) {
+    if ('compression' in output && output.compression === 'zstd') {
+      (await import('../outputs/index.ts')).requireZstd();
+    }
+  }
+}
+
+function isPushed(request: BuildRequest): boolean {
+  return request.push === true || (request.outputs ?? []).some((output) => output.kind === 'image' && output.push);
 }
 
 /**
@@ -25,18 +48,18 @@ export async function writeOutputs(
 ): Promise<void> {
   const outputs = request.outputs ?? [];
   for (const output of outputs) await writeOutput(deps, { output, built }, context);
-  const pushes = request.push || outputs.some((output) => output.kind === 'image' && output.push);
-  if (!pushes) return;
+  if (!isPushed(request)) return;
   const references = (request.tags ?? []).map(parseReference);
-  if (references.length === 0) {
-    throw new BuildError('USAGE', 'There is nothing to push: the image has no name.', {
-      hint: 'Name it with -t NAME.',
-    });
-  }
+  const image = outputs.find((output) => output.kind === 'image');
   const { store } = deps;
   const { writeRegistryOutput } = await import('../outputs/index.ts');
   const client = await deps.registry();
-  await writeRegistryOutput({ store, client }, { descriptor: descriptorOf(built), references }, context);
+  const descriptor = descriptorOf(built);
+  await writeRegistryOutput({ store, client }, { descriptor, references, ...compressionOf(image ?? {}) }, context);
+}
+
+function compressionOf({ compression, compressionLevel }: LayerCompression): CompressOptions {
+  return { compression: compression ?? 'gzip', level: compressionLevel };
 }
 
 function descriptorOf(built: BuildResult): { mediaType: string; digest: BuildResult['digest']; size: number } {
@@ -56,7 +79,7 @@ async function writeOutput(
   switch (output.kind) {
     case 'oci': {
       const { destination, tar } = output;
-      return outputs.writeOciOutput({ store }, { images, destination, tar, compression: 'gzip' }, context);
+      return outputs.writeOciOutput({ store }, { images, destination, tar, ...compressionOf(output) }, context);
     }
     case 'docker':
       return outputs.writeDockerOutput(

@@ -1,4 +1,4 @@
-export { type CompressedImage, type CompressOptions, compressLayers } from './compress-layers.ts';
+export { type CompressedImage, type CompressOptions, compressLayers, requireZstd } from './compress-layers.ts';
 export { type DockerOutput, encodeDockerArchive, writeDockerOutput } from './docker/write-output.ts';
 export { type ImportRequest, importRootfs } from './import-rootfs.ts';
 export { type ArchiveInput, loadArchive } from './load/load-archive.ts';

@@ -137,6 +137,21 @@ describe('build() without RUN', () => {
     expect(() => readFileSync(join(home, 'out/secret'))).toThrow('ENOENT');
   });
 
+  it('writes layers as the output asks for, and refuses zstd before the first step where Node has none', async () => {
+    const context = contextOf({ Dockerfile: 'FROM scratch\nCOPY f /f\n', f: 'compressed' });
+    const write = async (name: string, compression: 'gzip' | 'zstd' | 'none'): Promise<string> => {
+      const destination = join(home, name);
+      await build(requestFor(context, { outputs: [{ kind: 'oci', destination, tar: false, compression }] }));
+      const index = JSON.parse(readFileSync(join(destination, 'index.json'), 'utf8'));
+      const blob = join(destination, 'blobs', index.manifests[0].digest.replace(':', '/'));
+      return JSON.parse(readFileSync(blob, 'utf8')).layers[0].mediaType;
+    };
+    expect(await write('plain', 'none')).toMatch(/\.tar$/);
+    expect(await write('zipped', 'gzip')).toMatch(/\.tar\+gzip$/);
+    if (process.versions['zstd'] !== undefined) expect(await write('zstd', 'zstd')).toMatch(/\.tar\+zstd$/);
+    else await expect(write('zstd', 'zstd')).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  });
+
   it('tells of every step in events, in order, and ends with the result', async () => {
     const events: BuildEvent[] = [];
     const context = contextOf({ Dockerfile: 'FROM scratch\nCOPY f /f\n', f: 'events' });

@@ -171,7 +171,7 @@ describe('createBuildRequest()', () => {
     [['--sbom=true', '.'], '--sbom'],
     [['-m', '1g', '.'], '-m'],
     [['-f', 'https://example.com/Dockerfile', '.'], '-f cannot be a URL'],
-    [['-o', 'type=image,compression=zstd', '.'], 'compression'],
+    [['-o', 'type=image,force-compression=true', '.'], 'compression'],
   ])('refuses %j as not supported, naming the option', async (args, name) => {
     const { status, stderr } = await errorOf(args);
     expect(status).toBe(3);
@@ -255,6 +255,8 @@ describe('parseOutputs()', () => {
     ['type=oci,dest=i.tar', { kind: 'oci', destination: 'i.tar', tar: true }],
     ['type=oci,dest=dir,tar=false', { kind: 'oci', destination: 'dir', tar: false }],
     ['type=oci', { kind: 'oci', destination: '-', tar: true }],
+    ['type=oci,compression=none', { kind: 'oci', destination: '-', tar: true, compression: 'none' }],
+    ['type=image,compression-level=9', { kind: 'image', push: false, compression: 'gzip', compressionLevel: 9 }],
     ['type=docker', { kind: 'docker', destination: '-' }],
     ['type=image', { kind: 'image', push: false }],
     ['type=cacheonly', { kind: 'cacheonly' }],
@@ -281,6 +283,8 @@ describe('parseOutputs()', () => {
     ['type=local', 'needs a directory'],
     ['type=oci,tar=false', 'needs a directory'],
     ['type=oci,tar=maybe', 'either true or false'],
+    ['type=oci,compression=lz4', 'no compression'],
+    ['type=oci,compression=gzip,compression-level=10', 'levels 1 to 9'],
     ['type=tar,quick', 'takes key=value'],
     ['', 'is empty'],
   ])('refuses -o "%s"', async (text, message) => {

@@ -1,4 +1,4 @@
-import type { OutputInput } from '../../backends/index.ts';
+import type { LayerCompression, OutputInput } from '../../backends/index.ts';
 import { BuildError } from '../../core/index.ts';
 import { nearestName } from '../options/nearest-name.ts';
 import { parseFields, usage } from '../options/values.ts';
@@ -14,10 +14,12 @@ export interface OutputsRequest {
 const TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
 type OutputType = (typeof TYPES)[number];
 
+const COMPRESSION = ['compression', 'compression-level'];
+
 const ATTRIBUTES: Readonly<Record<OutputType, readonly string[]>> = {
-  image: ['name', 'push', 'rewrite-timestamp'],
-  registry: ['name', 'push', 'rewrite-timestamp'],
-  oci: ['dest', 'tar', 'name', 'rewrite-timestamp'],
+  image: ['name', 'push', ...COMPRESSION, 'rewrite-timestamp'],
+  registry: ['name', 'push', ...COMPRESSION, 'rewrite-timestamp'],
+  oci: ['dest', 'tar', 'name', ...COMPRESSION, 'rewrite-timestamp'],
   docker: ['dest', 'name', 'rewrite-timestamp'],
   tar: ['dest', 'rewrite-timestamp'],
   local: ['dest', 'rewrite-timestamp'],
@@ -90,14 +92,15 @@ function toOutput(type: OutputType, attributes: ReadonlyMap<string, string>, tex
   const destination = attributes.get('dest');
   switch (type) {
     case 'image':
-      return { kind: 'image', push: readFlag(attributes, 'push', false) };
+      return { kind: 'image', push: readFlag(attributes, 'push', false), ...readCompression(attributes) };
     case 'registry':
-      return { kind: 'image', push: readFlag(attributes, 'push', true) };
+      return { kind: 'image', push: readFlag(attributes, 'push', true), ...readCompression(attributes) };
     case 'cacheonly':
       return { kind: 'cacheonly' };
     case 'oci': {
       const tar = readFlag(attributes, 'tar', true);
-      return { kind: 'oci', destination: tar ? (destination ?? '-') : requireDirectory(destination, text), tar };
+      const place = tar ? (destination ?? '-') : requireDirectory(destination, text);
+      return { kind: 'oci', destination: place, tar, ...readCompression(attributes) };
     }
     case 'local':
       return { kind: 'local', destination: requireDirectory(destination, text) };
@@ -105,6 +108,26 @@ function toOutput(type: OutputType, attributes: ReadonlyMap<string, string>, tex
     case 'tar':
       return { kind: type, destination: destination ?? '-' };
   }
+}
+
+const LEVELS = { gzip: 9, zstd: 19, none: 0 } as const;
+
+function readCompression(attributes: ReadonlyMap<string, string>): LayerCompression {
+  const kind = attributes.get('compression');
+  const level = attributes.get('compression-level');
+  if (kind === undefined && level === undefined) return {};
+  const compression = (['gzip', 'zstd', 'none'] as const).find((name) => name === (kind ?? 'gzip'));
+  if (compression === undefined) {
+    throw usage(`"${kind}" in --output is no compression.`, 'It is one of: gzip, zstd, none.');
+  }
+  if (level === undefined) return { compression };
+  const compressionLevel = Number(level);
+  if (!Number.isInteger(compressionLevel) || compressionLevel < 1 || compressionLevel > LEVELS[compression]) {
+    const range =
+      compression === 'none' ? 'none has no levels' : `${compression} has levels 1 to ${LEVELS[compression]}`;
+    throw usage(`"${level}" in --output is no level of compression: ${range}.`);
+  }
+  return { compression, compressionLevel };
 }
 
 function requireDirectory(destination: string | undefined, text: string): string {
