@@ -69,7 +69,7 @@ function identityFields(op: CopyOp, inputs: readonly OpResult[]): Fields | undef
   for (const [index, source] of op.sources.entries()) {
     const name = `source ${index + 1}`;
     if (source.kind === 'inline') {
-      fields.push([name, `inline ${source.fileName}`], [`text of ${source.fileName}`, digestOf(source.text)]);
+      fields.push(...inlineFields(name, source));
       continue;
     }
     const input = inputs[source.input];
@@ -78,6 +78,13 @@ function identityFields(op: CopyOp, inputs: readonly OpResult[]): Fields | undef
     fields.push([name, source.path], [`options of ${name}`, optionsOf(source)], [`input of ${name}`, identity]);
   }
   return fields;
+}
+
+function inlineFields(name: string, { fileName, text }: Extract<CopySource, { kind: 'inline' }>): Fields {
+  return [
+    [name, `inline ${fileName}`],
+    [`text of ${fileName}`, digestOf(text)],
+  ];
 }
 
 interface ContentWork {
@@ -93,7 +100,7 @@ async function contentFields(work: ContentWork, op: CopyOp): Promise<Fields> {
   for (const [index, source] of op.sources.entries()) {
     const name = `source ${index + 1}`;
     if (source.kind === 'inline') {
-      fields.push([name, `inline ${source.fileName}`], [`text of ${source.fileName}`, digestOf(source.text)]);
+      fields.push(...inlineFields(name, source));
       continue;
     }
     throwIfCancelled(work.context.signal);
