@@ -74,7 +74,7 @@ export interface BuildRequest {
   readonly outputs?: readonly OutputInput[];
   /** Push every tag after the build. */
   readonly push?: boolean;
-  /** Steps run at once; default the number of cores. */
+  /** Steps run at once; default the number of cores, at least 4: many steps mostly wait. */
   readonly parallelism?: number;
   /** Allowed beyond the default: `network.host`, `security.insecure`. */
   readonly allow?: readonly string[];

@@ -94,7 +94,7 @@ export const BUILD_OPTIONS = {
     help: 'How --plan is printed, or what is printed of the result',
     choices: ['text', 'json'],
   },
-  parallelism: { kind: 'count', placeholder: 'N', help: 'Steps run at once', defaultText: 'the number of cores' },
+  parallelism: { kind: 'count', placeholder: 'N', help: 'Steps run at once', defaultText: 'the number of cores, at least 4' },
   strict: { kind: 'boolean', help: 'Refuse what is doubtful but allowed' },
   ...DATA_DIR_OPTION,
   rm: {
