@@ -18,7 +18,7 @@ export function mountsBelow(path: string): readonly string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
-    .filter((target) => target.startsWith(path));
+    .filter((target) => target === path || target.startsWith(`${path}/`));
 }
 
 function readQuietly(path: string): string {

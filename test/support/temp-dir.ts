@@ -2,14 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from './process.ts';
+import { mountsBelow } from './process-tree.ts';
 
 /** A fresh directory outside the project. Its path is short: unix sockets and overlay options lie below it. */
 export function makeTempDir(prefix: string): string {
   return mkdtempSync(join(tmpdir(), `zlt-${prefix}-`));
 }
 
-/** Removes a directory that may hold files of mapped users (rootless stores), which only their namespace can remove. */
+/**
+ * Removes a directory that may hold files of mapped users (rootless stores), which only their namespace can remove, and
+ * mounts of a buildah whose build failed.
+ */
 export async function removeTempDir(path: string): Promise<void> {
+  for (const target of [...mountsBelow(path)].reverse()) await runProgram(['umount', target]);
   try {
     rmSync(path, { recursive: true, force: true, maxRetries: 2 });
   } catch {
