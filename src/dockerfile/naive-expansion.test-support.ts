@@ -140,7 +140,7 @@ function toPattern(text: string): RegExp {
     else {
       const literal = char === '\\' ? (rest.shift() ?? fail()) : char;
       if (char === '\\' && !'*?\\}/'.includes(literal)) fail();
-      source += literal.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+      source += literal.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
     }
   }
   return new RegExp(`^(?:${source})$`, 'u');

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BuildError } from '../core/index.ts';
 import type { Credentials } from './types.ts';
 
@@ -63,7 +63,11 @@ export function authFilePaths(options: CredentialOptions): readonly string[] {
   return [...new Set(candidates.filter((path) => path !== undefined && path !== ''))] as string[];
 }
 
-/** Undefined when there is no such file. @throws BuildError `CREDENTIALS_INVALID` when it cannot be read or understood. */
+/**
+ * Undefined when there is no such file. One in a directory that this user may not enter counts as none: it is somebody else's.
+ *
+ * @throws BuildError `CREDENTIALS_INVALID` when it cannot be read or understood.
+ */
 export async function readAuthFile(path: string): Promise<AuthFile | undefined> {
   let text: string;
   try {
@@ -71,10 +75,18 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'EACCES' && !(await mayEnter(dirname(path)))) return undefined;
     throw invalid(path, `it cannot be read (${code})`);
   }
   if (text.trim() === '') return {};
   return parseAuthFile(path, text);
+}
+
+async function mayEnter(directory: string): Promise<boolean> {
+  return access(directory, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The content never appears in an error: it is secret. */

@@ -33,6 +33,16 @@ function find(registry: string, repository = 'library/app', env: Record<string, 
 }
 
 describe('createDockerCredentials()', () => {
+  it.skipIf(process.getuid?.() === 0)('passes over a directory that is not for this user', async () => {
+    const closed = join(home, 'closed');
+    await mkdir(closed);
+    await chmod(closed, 0o000);
+    const provider = createDockerCredentials({ env: { DOCKER_CONFIG: closed, XDG_RUNTIME_DIR: home }, home });
+    const { credentials } = await provider.resolve({ registry: 'r.example', repository: 'a' });
+    await chmod(closed, 0o700);
+    expect(credentials).toEqual({ kind: 'anonymous' });
+  });
+
   it("reads docker's config.json and says where it found what", async () => {
     const path = await write('.docker/config.json', { auths: { 'ghcr.io': { auth: base64('ann:pa:ss') } } });
     expect(await find('ghcr.io')).toEqual({

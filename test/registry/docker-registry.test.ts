@@ -105,6 +105,8 @@ describe.skipIf(missing.length > 0)('registry client against docker-registry', (
   afterAll(async () => {
     await client.close();
     await registry.stop();
+    // buildah keeps directories of images as they are, those without a right to write too.
+    await run('chmod', ['-R', 'u+rwX', work]);
     await rm(work, { recursive: true, force: true });
   });
 
