@@ -27,7 +27,7 @@ async function writeHelper(name: string, script: string): Promise<void> {
 }
 
 function find(registry: string, repository = 'library/app', env: Record<string, string> = {}) {
-  const path = `${join(home, 'bin')}:${process.env.PATH}`;
+  const path = `${join(home, 'bin')}:/usr/bin:/bin`;
   const runtime = { XDG_RUNTIME_DIR: join(home, 'run') };
   return createDockerCredentials({ env: { PATH: path, ...runtime, ...env }, home }).resolve({ registry, repository });
 }
