@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createExecutor } from './create-executor.ts';
 import { missingForSteps, openStepBench, quietContext, type StepBench, stepRequest } from './step-bench.fixture.ts';
+import { findProcesses } from './step-processes.fixture.ts';
 
 const missing = missingForSteps();
 if (missing !== undefined && process.env['CI'] === 'true') throw new Error(`steps cannot be tested: ${missing}`);
@@ -73,6 +74,18 @@ describe.skipIf(missing !== undefined)('Executor.run()', () => {
     const result = await bench.run(args, options).catch((error: Error) => ({ exit: error.message }));
     if (typeof result.exit === 'string') expect(result.exit).toContain('cannot create directory');
     else expect(result.exit).toMatchObject(exit);
+  });
+  it('reports 137 and SIGKILL where the kernel kills process 1, as it does without memory', async () => {
+    const killFirst = (): void => {
+      const processes = findProcesses(bench);
+      const first = processes.find(({ namespacePids }) => namespacePids.length > 1 && namespacePids.at(-1) === 1);
+      if (first !== undefined) process.kill(first.pid, 'SIGKILL');
+    };
+    const { exit } = await bench.sh('echo up; sleep 5', { onOutput: killFirst });
+    expect(exit).toEqual({ exitCode: 137, signal: 'SIGKILL' });
+  });
+  it('refuses a program whose name is taken for a variable', async () => {
+    await expect(bench.run(['a=b'])).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
   it('reaps orphans, and lets the command get the signals that process 1 would not', async () => {
     const { stdout, exit } = await bench.sh('(sleep 0.05 & ) ; sleep 0.2; ps | grep -c "[Z] "; kill -TERM $$');
