@@ -1,10 +1,12 @@
 import type { BuildRequest, BuildResult } from '../../backends/index.ts';
+import { type Call, parseCall } from '../call/parse-call.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { usage } from '../options/values.ts';
 import { chooseMode, openProgress } from '../progress/choose-progress.ts';
 import { advisePlain } from '../report/advise-plain.ts';
 import { toBuildMetadata } from '../report/build-metadata.ts';
+import { formatCacheReport } from '../report/format-cache-report.ts';
 import { formatPlan } from '../report/format-plan.ts';
 import { formatResult } from '../report/format-result.ts';
 import { writeResultFile } from '../report/write-result-file.ts';
@@ -36,6 +38,7 @@ export const buildCommand = defineCommand({
       line: 'zlayer build --secret id=npm,src=$HOME/.npmrc .',
     },
     { text: 'Why is a step not cached? Ask without running anything', line: 'zlayer build --plan .' },
+    { text: 'What is doubtful in the Dockerfile?', line: 'zlayer build --check .' },
     { text: 'The files of the result instead of an image', line: 'zlayer build -o out .' },
     { text: 'A tar that docker load takes', line: 'zlayer build -t app -o type=docker,dest=app.tar .' },
     {
@@ -48,19 +51,24 @@ export const buildCommand = defineCommand({
     },
   ],
   run: async (context, { values, positionals }) => {
-    checkCombinations(values);
+    const call = parseCall(values);
+    checkCombinations(values, call);
     const request = await createBuildRequest(context, values, positionals[0]!);
     checkStdout(values, request, context);
+    if (call.method !== 'build') return (await import('../call/run-call.ts')).runCall(context, call, request);
     if (values.plan) return runPlan(context, values, request);
     return runBuild(context, values, request);
   },
 });
 
-function checkCombinations(values: Values): void {
+function checkCombinations(values: Values, { method }: Call): void {
   if (values.quiet && values.progress !== undefined && values.progress !== 'quiet') {
     throw usage(`--quiet and --progress=${values.progress} contradict each other.`, 'Leave one out.');
   }
   if (values.plan && (values.push || values.load)) throw usage('--plan runs nothing, so it can neither push nor load.');
+  if (method !== 'build' && (values.plan || values.push || values.load)) {
+    throw usage(`--call=${method} only reads the Dockerfile: it cannot plan, push or load.`, 'Leave one out.');
+  }
 }
 
 /** Standard output takes one thing, and a terminal no archive. */
@@ -84,7 +92,10 @@ async function runPlan(context: CommandContext, values: Values, request: BuildRe
     const plan = await context.services.plan(request, { signal: context.signal, onEvent: progress.onEvent });
     progress.close();
     if (values.format === 'json') context.stdout.write(`${JSON.stringify(plan, null, 2)}\n`);
-    else context.stdout.write(formatPlan(plan, styleFor(context.stdout, context.env)));
+    else {
+      const style = styleFor(context.stdout, context.env);
+      context.stdout.write(values['explain-cache'] ? formatCacheReport(plan.steps, style) : formatPlan(plan, style));
+    }
   } finally {
     progress.close();
   }
@@ -103,6 +114,9 @@ async function runBuild(context: CommandContext, values: Values, request: BuildR
     progress.close();
     writeFiles(context, values, { request, result });
     await loader?.load(context);
+    if (values['explain-cache'] && mode !== 'rawjson') {
+      context.stderr.write(formatCacheReport(result.steps, styleFor(context.stderr, context.env)));
+    }
     printResult(context, { mode, format: values.format }, { request, result });
   } catch (thrown) {
     throw progress.showsWholeOutput ? thrown : advisePlain(thrown);

@@ -24,7 +24,8 @@ export function formatPlan(plan: BuildPlan, style: Style): string {
 
 const LABELS = { cached: 'cached', run: 'run', unknown: '?' } as const;
 
-function stepLines({ name, verdict }: StepReport, style: Style): readonly string[] {
+/** A step with its verdict, its reason, and what changed from what to what. */
+export function stepLines({ name, verdict }: StepReport, style: Style): readonly string[] {
   const paint = { cached: style.cyan, run: style.yellow, unknown: style.dim }[verdict.kind];
   const lines = [`${paint(LABELS[verdict.kind].padEnd(6))}  ${stepTitle(name)}`];
   if (verdict.kind !== 'cached') lines.push(`        ${style.dim(sanitizeLine(verdict.reason))}`);
