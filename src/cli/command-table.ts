@@ -1,6 +1,9 @@
 import type { Command } from './command.ts';
 import { buildCommand } from './commands/build.ts';
 import { completionCommand } from './commands/completion.ts';
+import { contextLsCommand } from './commands/context-ls.ts';
+import { dockerfileFmtCommand } from './commands/dockerfile-fmt.ts';
+import { dockerfileParseCommand } from './commands/dockerfile-parse.ts';
 import { duCommand } from './commands/du.ts';
 import { historyCommand } from './commands/history.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -20,6 +23,9 @@ import { versionCommand } from './commands/version.ts';
 /** All verbs in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
   buildCommand,
+  contextLsCommand,
+  dockerfileFmtCommand,
+  dockerfileParseCommand,
   pushCommand,
   pullCommand,
   imagesCommand,

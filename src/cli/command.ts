@@ -46,6 +46,7 @@ export interface CommandExample {
 
 /** One verb. Help, completion, the reference page and the parser all read this one description. */
 export interface Command<T extends OptionTable = OptionTable> {
+  /** One word, or two for a command of a group, such as `dockerfile fmt`. */
   readonly name: string;
   /** One sentence without a full stop. */
   readonly summary: string;

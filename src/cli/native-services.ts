@@ -9,6 +9,10 @@ export function createServices(env: Env): Services {
   return {
     build: async (request, { signal, onEvent }) => (await backends()).build(request, { signal, onEvent }),
     plan: async (request, { signal, onEvent }) => (await backends()).plan(request, { signal, onEvent }),
+    check: async (request, { signal, onEvent }) => (await backends()).check(request, { signal, onEvent }),
+    outline: async (request, { signal, onEvent }) => (await backends()).outline(request, { signal, onEvent }),
+    targets: async (request, { signal, onEvent }) => (await backends()).targets(request, { signal, onEvent }),
+    listContext: async (input) => (await backends()).listContext(input),
     pull: async (input, observed) => {
       const { root } = await (await backends()).pull(input, toContext(observed));
       return { reference: formatReference(input.reference), digest: root.digest };

@@ -3,6 +3,7 @@ import type { Command, CommandContext, TextOutput } from './command.ts';
 import { COMMANDS } from './command-table.ts';
 import { COMPLETE_VERB } from './completion/complete-verb.ts';
 import { printCompletion } from './completion/print-completion.ts';
+import { commandsOfGroup, findCommand } from './find-command.ts';
 import { formatCommandHelp, formatOverview } from './help.ts';
 import { nearestName } from './options/nearest-name.ts';
 import { parseOptions } from './options/parse-options.ts';
@@ -15,11 +16,10 @@ const DEFAULT_COLUMNS = 80;
 
 /** Runs a command line to its exit status. Every error is printed here, once; nothing is thrown. */
 export async function runCommandLine(context: CommandContext, args: readonly string[]): Promise<number> {
-  const [verb] = args;
   try {
     return await dispatch(context, args);
   } catch (thrown) {
-    return reportError(context, thrown, COMMANDS.some(({ name }) => name === verb) ? verb : undefined);
+    return reportError(context, thrown, findCommand(COMMANDS, args)?.command.name);
   }
 }
 
@@ -34,9 +34,10 @@ async function dispatch(context: CommandContext, args: readonly string[]): Promi
     await printCompletion(context, COMMANDS, rest);
     return 0;
   }
-  const command = COMMANDS.find(({ name }) => name === verb);
-  if (command === undefined) throw unknownCommand(verb);
-  const input = parseOptions(command.options, rest);
+  const found = findCommand(COMMANDS, args);
+  if (found === undefined) return runGroup(context, verb, rest);
+  const { command } = found;
+  const input = parseOptions(command.options, found.rest);
   if (input.wantsHelp) {
     printHelp(context, command);
     return 0;
@@ -71,14 +72,26 @@ function unknownCommand(verb: string): BuildError {
   );
 }
 
-function runHelp(context: CommandContext, [verb]: readonly string[]): number {
+/** A group alone, or with `--help`, lists its commands. */
+function runGroup(context: CommandContext, verb: string, [word]: readonly string[]): number {
+  const members = commandsOfGroup(COMMANDS, verb);
+  if (members.length === 0) throw unknownCommand(verb);
+  const isHelp = word === '--help' || word === '-h';
+  if (word !== undefined && !isHelp) throw unknownCommand(`${verb} ${word}`);
+  const output = isHelp ? context.stdout : context.stderr;
+  output.write(formatOverview(members, layoutOf(context, output)));
+  return isHelp ? 0 : exitCodeOf('usage');
+}
+
+function runHelp(context: CommandContext, words: readonly string[]): number {
+  const [verb] = words;
   if (verb === undefined || verb.startsWith('-')) {
     printOverview(context, context.stdout);
     return 0;
   }
-  const command = COMMANDS.find(({ name }) => name === verb);
-  if (command === undefined) throw unknownCommand(verb);
-  printHelp(context, command);
+  const found = findCommand(COMMANDS, words);
+  if (found === undefined) return runGroup(context, verb, [words[1] ?? '--help']);
+  printHelp(context, found.command);
   return 0;
 }
 

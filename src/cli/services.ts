@@ -1,5 +1,13 @@
-import type { BuildPlan, BuildRequest, BuildResult } from '../backends/index.ts';
+import type {
+  BuildPlan,
+  BuildRequest,
+  BuildResult,
+  CheckResult,
+  ContextEntry,
+  ListContextInput,
+} from '../backends/index.ts';
 import type { BuildEvent, Platform, Reference } from '../core/index.ts';
+import type { Outline, TargetInfo } from '../dockerfile/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 import type { Credentials } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
@@ -24,6 +32,10 @@ export interface MovedImage {
 export interface Services {
   build(request: BuildRequest, observed: Observed): Promise<BuildResult>;
   plan(request: BuildRequest, observed: Observed): Promise<BuildPlan>;
+  check(request: BuildRequest, observed: Observed): Promise<CheckResult>;
+  outline(request: BuildRequest, observed: Observed): Promise<Outline>;
+  targets(request: BuildRequest, observed: Observed): Promise<readonly TargetInfo[]>;
+  listContext(input: ListContextInput): Promise<readonly ContextEntry[]>;
   pull(input: PullInput, observed: Observed): Promise<MovedImage>;
   push(input: PushInput, observed: Observed): Promise<MovedImage>;
   openStore(dataDir: string | undefined): Promise<Store>;

@@ -18,11 +18,20 @@ describe('completeWords()', () => {
   it('offers commands with their summaries', async () => {
     expect(await valuesOf('pu')).toEqual(['push', 'pull']);
     expect(await valuesOf('help', 'bu')).toEqual(['build']);
-    expect(await valuesOf('')).toHaveLength(COMMANDS.length + 1);
+    const firstWords = new Set(COMMANDS.map(({ name }) => name.split(' ')[0]));
+    expect(await valuesOf('')).toEqual([...firstWords, 'help']);
     expect((await complete('build')).candidates).toEqual([
       { value: 'build', help: 'Build an image from a Dockerfile' },
     ]);
     expect(await complete('nonsense', '')).toEqual({ candidates: [], files: 'none' });
+  });
+
+  it('offers a group once, then its commands, then their options', async () => {
+    expect((await complete('dockerf')).candidates).toEqual([{ value: 'dockerfile', help: 'Commands: fmt, parse' }]);
+    expect(await valuesOf('dockerfile', '')).toEqual(['fmt', 'parse']);
+    expect(await valuesOf('help', 'dockerfile', 'f')).toEqual(['fmt']);
+    expect(await valuesOf('dockerfile', 'fmt', '--w')).toEqual(['--write']);
+    expect(await complete('context', 'ls', '')).toEqual({ candidates: [], files: 'directories' });
   });
 
   it('offers options, but none that are refused', async () => {

@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { commandsOfGroup, findCommand } from '../find-command.ts';
 import type { CompletionHint, OptionSpec, OptionTable } from '../options/option-table.ts';
 import { HELP_OPTION } from '../options/option-table.ts';
 
@@ -24,9 +25,12 @@ export async function completeWords(words: readonly string[], sources: Completio
   const [verb] = words;
   if (words.length <= 1 || (verb === 'help' && words.length === 2))
     return completeVerb(current, sources, words.length <= 1);
-  const command = sources.commands.find(({ name }) => name === verb);
-  if (command === undefined) return NOTHING;
-  const before = words.slice(1, -1);
+  const isHelp = verb === 'help';
+  const line = isHelp ? words.slice(1) : words;
+  const found = findCommand(sources.commands, line.slice(0, -1));
+  if (found === undefined) return line.length === 2 ? completeMember(line[0]!, current, sources) : NOTHING;
+  if (isHelp) return NOTHING;
+  const { command, rest: before } = found;
   if (before.includes('--')) return completeHint(command.positionals.complete, { current, words, sources });
   const waiting = waitingOption(command.options, before.at(-1));
   if (waiting !== undefined) return completeValue(waiting, { current, words, sources });
@@ -49,9 +53,28 @@ interface At {
 }
 
 function completeVerb(current: string, { commands }: CompletionSources, withHelp: boolean): Completion {
-  const verbs = commands.map(({ name, summary }) => ({ value: name, help: summary }));
+  const verbs = new Map<string, string>();
+  for (const { name, summary } of commands) {
+    const [word = name, member] = name.split(' ');
+    if (!verbs.has(word)) verbs.set(word, member === undefined ? summary : `Commands: ${membersOf(commands, word)}`);
+  }
   const help = withHelp ? [{ value: 'help', help: 'Show help' }] : [];
-  return { candidates: [...verbs, ...help].filter(({ value }) => value.startsWith(current)), files: 'none' };
+  const candidates = [...[...verbs].map(([value, text]) => ({ value, help: text })), ...help];
+  return { candidates: candidates.filter(({ value }) => value.startsWith(current)), files: 'none' };
+}
+
+function membersOf(commands: readonly Command[], group: string): string {
+  return commandsOfGroup(commands, group)
+    .map(({ name }) => name.slice(group.length + 1))
+    .join(', ');
+}
+
+/** The second word of a command of a group. */
+function completeMember(group: string, current: string, { commands }: CompletionSources): Completion {
+  const candidates = commandsOfGroup(commands, group)
+    .map(({ name, summary }) => ({ value: name.slice(group.length + 1), help: summary }))
+    .filter(({ value }) => value.startsWith(current));
+  return { candidates, files: 'none' };
 }
 
 function completeOption(options: OptionTable, current: string): Completion {

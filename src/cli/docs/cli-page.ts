@@ -17,7 +17,10 @@ export function formatCliPage(commands: readonly Command[]): string {
     '',
     ...markdownTable(
       ['Command', 'What it does'],
-      commands.map(({ name, summary }) => [`[\`zlayer ${name}\`](#zlayer-${name})`, escapeCell(summary)]),
+      commands.map(({ name, summary }) => [
+        `[\`zlayer ${name}\`](#zlayer-${name.replace(' ', '-')})`,
+        escapeCell(summary),
+      ]),
     ),
     '',
     ...commands.flatMap(commandSection),
