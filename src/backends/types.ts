@@ -24,7 +24,7 @@ export type SecretInput =
   | { readonly kind: 'value'; readonly value: string | Uint8Array }
   | { readonly kind: 'provider'; readonly provide: () => Promise<Uint8Array | string> };
 
-/** How layers that we made leave the store; those of a base stay as they came. Default gzip, level 6; zstd needs Node 22.15. */
+/** How layers that we made leave the store; those of a base stay as they came. Default gzip, level 4; zstd needs Node 22.15. */
 export interface LayerCompression {
   readonly compression?: 'gzip' | 'zstd' | 'none';
   /** 1 to 9 for gzip, 1 to 19 for zstd. */
