@@ -101,7 +101,7 @@ function startState(lowering: Lowering, planned: PlannedStage, position: string)
     case 'local': {
       const scratch = originVertex(lowering, { origin: { kind: 'scratch' }, planned, position });
       const local = originVertex(lowering, { origin: base, planned, position });
-      const info = describeSource(planned, position, `FROM ${base.name}`);
+      const info = describeSource(lowering, { planned, position }, `FROM ${base.name}`);
       const source = {
         kind: 'input',
         input: 1,
@@ -118,10 +118,13 @@ function startState(lowering: Lowering, planned: PlannedStage, position: string)
   }
 }
 
-interface OriginInput {
-  readonly origin: Origin;
+interface SourcePlace {
   readonly planned: PlannedStage;
   readonly position: string;
+}
+
+interface OriginInput extends SourcePlace {
+  readonly origin: Origin;
 }
 
 /** The vertex of a source. */
@@ -131,9 +134,9 @@ function originVertex(lowering: Lowering, { origin, planned, position }: OriginI
     case 'stage':
       return lowering.states.get(origin.stage.index)!.root;
     case 'scratch':
-      return builder.add({ kind: 'scratch' }, [], describeSource(planned, position, 'scratch'));
+      return builder.add({ kind: 'scratch' }, [], describeSource(lowering, { planned, position }, 'scratch'));
     case 'local': {
-      const info = describeSource(planned, position, `context ${origin.name}`);
+      const info = describeSource(lowering, { planned, position }, `context ${origin.name}`);
       return builder.add({ kind: 'local', name: localName(origin.name) }, [], info);
     }
     case 'image': {
@@ -142,15 +145,16 @@ function originVertex(lowering: Lowering, { origin, planned, position }: OriginI
         throw new BuildError('INTERNAL', `${origin.request.reference} was not resolved before lowering.`);
       }
       const { reference, manifest, config } = base;
-      const info = describeSource(planned, position, `FROM ${origin.request.reference}`);
+      const info = describeSource(lowering, { planned, position }, `FROM ${origin.request.reference}`);
       return builder.add({ kind: 'image', reference, manifest, diffIds: config.rootfs.diff_ids }, [], info);
     }
   }
 }
 
-function describeSource(planned: PlannedStage, position: string, what: string): VertexDescription {
+function describeSource(lowering: Lowering, { planned, position }: SourcePlace, what: string): VertexDescription {
   const label = stageLabel(planned.stage);
-  return { name: `[${label} ${position}] ${what}`, stage: label, slot: `source ${what}`, ignoreCache: false };
+  const prefix = lowering.dockerfile.stages.length > 1 ? `${label} ` : '';
+  return { name: `[${prefix}${position}] ${what}`, stage: label, slot: `source ${what}`, ignoreCache: false };
 }
 
 interface InstructionInput {
