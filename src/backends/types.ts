@@ -1,6 +1,10 @@
 import type { BuildError, CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
 import type { Dockerfile, IgnoreMatcher, LintResult } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
+import type { Credentials } from '../registry/index.ts';
+import type { PruneOptions, PruneResult } from '../store/index.ts';
+import type { Capabilities } from './features.ts';
+import type { BackendKind } from './kinds.ts';
 
 /** Where the files of a build come from. */
 export type ContextInput =
@@ -57,8 +61,11 @@ export interface BuildRequest {
   readonly noCache?: boolean;
   /** Stages whose own steps are not taken from the cache. */
   readonly noCacheFilter?: readonly string[];
-  /** `missing` (default): ask a registry only for what the store lacks. `always`: resolve every base anew. */
-  readonly pull?: 'missing' | 'always' | 'never';
+  /**
+   * `missing` (default): ask a registry only for what the store lacks. `always`: resolve every base anew. `newer`: as
+   * `always`, but what the store has will do when the registry cannot be reached.
+   */
+  readonly pull?: 'missing' | 'always' | 'newer' | 'never';
   readonly secrets?: Readonly<Record<string, SecretInput>>;
   /** Agent socket by ssh id; `default` is the usual id. */
   readonly ssh?: Readonly<Record<string, string>>;
@@ -82,6 +89,14 @@ export interface BuildRequest {
   readonly sourceDateEpoch?: number;
   /** Clamp mtimes in new layers to `sourceDateEpoch`. */
   readonly rewriteTimestamp?: boolean;
+  /** One layer holds all that the build adds to its base. */
+  readonly squash?: boolean;
+  /** Types of the image's documents; default `oci`. */
+  readonly format?: 'oci' | 'docker';
+  /** Sign-ins by registry host, before those of the auth files. They are never written anywhere. */
+  readonly credentials?: Readonly<Record<string, Credentials>>;
+  /** Who builds; default `ZLAYER_BACKEND`, else what suits this host and the image's operating system. */
+  readonly backend?: BackendKind;
   /** Where the image store is; default `$ZLAYER_DATA_DIR`, else by user. */
   readonly dataDir?: string;
   /** Warnings become errors: no image is made. Secrets and ssh agents that a step names must be there. */
@@ -160,10 +175,123 @@ export interface LoadedRequest {
   readonly project: string;
 }
 
-/** One way of building images. Implementations never fall back to another, and honour every option or refuse it. */
+/** Whether a backend can work here, and if not, everything that is in the way. */
+export type Availability =
+  | {
+      readonly available: true /** Such as the version of what it drives, or the daemon's address. */;
+      readonly details: string;
+    }
+  | { readonly available: false; readonly reasons: readonly string[] };
+
+/** An image where a backend keeps its images. */
+export interface ImageSummary {
+  /** Of the manifest, or of the index of several. */
+  readonly digest: Digest;
+  /** Undefined for an index. */
+  readonly configDigest: Digest | undefined;
+  readonly mediaType: string;
+  /** Full references, sorted. */
+  readonly references: readonly string[];
+  /** One for an image; those of the members for an index. */
+  readonly platforms: readonly Platform[];
+  /** Sum of the layers' sizes as they are kept. */
+  readonly sizeBytes: number;
+  readonly createdMs: TimeMs | undefined;
+}
+
+/** Everything about one image. */
+export interface ImageDetails extends ImageSummary {
+  /** Undefined for an index. */
+  readonly config: ImageConfig | undefined;
+  readonly layers: readonly LayerReport[];
+}
+
+/** An image that was sent, tagged or put together. */
+export interface ImageReceipt {
+  /** Full reference that names it now. */
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Of the manifest or index itself. */
+  readonly sizeBytes: number;
+}
+
+/** A manifest list (an OCI index) that is being put together, or was pulled. */
+export interface ManifestList extends ImageReceipt {
+  readonly members: readonly ManifestMember[];
+}
+
+/** One image of a manifest list. */
+export interface ManifestMember {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly platform: Platform | undefined;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface PushImageInput extends LayerCompression {
+  /** Name, or digest with `destination`. */
+  readonly image: string;
+  /** Default: the image's own name. */
+  readonly destination?: string;
+  readonly credentials?: Readonly<Record<string, Credentials>>;
+}
+
+export interface ManifestAddInput {
+  readonly list: string;
+  /** In the backend's store, else in a registry. A member with the same digest is replaced. */
+  readonly image: string;
+  /** Default: what the image's config says. */
+  readonly platform?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly credentials?: Readonly<Record<string, Credentials>>;
+}
+
+/**
+ * One way of building images, with the store in which it keeps them. Implementations never fall back to another. A request's
+ * needs are checked against `capabilities` before `buildImage` is called; what is there is honoured whole.
+ *
+ * Names are parsed as `docker` does (`latest` is implied); an image can also be named by its digest, or by the start of its
+ * config's digest. Every method throws `BuildError`: `CANCELLED` once its context's signal is aborted (with nothing left
+ * behind), `UNSUPPORTED` for what `capabilities` denies, `IMAGE_NOT_FOUND`, `REGISTRY_*`, and where the backend drives
+ * another program or host, `BACKEND_UNAVAILABLE` and `BACKEND_FAILED`.
+ */
 export interface BuildBackend {
-  readonly name: string;
+  readonly name: BackendKind;
+  readonly capabilities: Capabilities;
+  /** Asks for no more than is needed to know; never throws. */
+  isAvailable(context: RunContext): Promise<Availability>;
+  /** Builds, and names the image in the backend's store. Outputs and pushes are calls of their own. */
   buildImage(loaded: LoadedRequest, context: RunContext): Promise<BuildResult>;
   /** What `buildImage` would do. Nothing is run, written or named; sources given by URL are fetched. */
   planImage(loaded: LoadedRequest, context: RunContext): Promise<BuildPlan>;
+  pushImage(input: PushImageInput, context: RunContext): Promise<ImageReceipt>;
+  tagImage(input: { readonly image: string; readonly reference: string }, context: RunContext): Promise<ImageReceipt>;
+  listImages(context: RunContext): Promise<readonly ImageSummary[]>;
+  inspectImage(image: string, context: RunContext): Promise<ImageDetails>;
+  /** Takes a name away; the image goes with its last one, or with `prune`. */
+  removeImage(reference: string, context: RunContext): Promise<void>;
+  /** Writes an image to a file, a directory or stdout of this host; `image` and `cacheonly` do nothing. */
+  exportImage(
+    input: { readonly image: string; readonly references: readonly string[]; readonly output: OutputInput },
+    context: RunContext,
+  ): Promise<void>;
+  prune(options: PruneOptions, context: RunContext): Promise<Pick<PruneResult, 'freedBytes'>>;
+  /** A new, empty list. @throws BuildError `USAGE` when the name is taken by an image. */
+  manifestCreate(input: { readonly list: string }, context: RunContext): Promise<ManifestList>;
+  manifestAdd(input: ManifestAddInput, context: RunContext): Promise<ManifestList>;
+  manifestRemove(input: { readonly list: string; readonly digest: Digest }, context: RunContext): Promise<ManifestList>;
+  manifestInspect(list: string, context: RunContext): Promise<ManifestList>;
+  /** Pushes the list and all its members. */
+  manifestPush(
+    input: {
+      readonly list: string;
+      readonly destination?: string;
+      readonly credentials?: Readonly<Record<string, Credentials>>;
+    },
+    context: RunContext,
+  ): Promise<ImageReceipt>;
+  /** Ends connections and whatever was started for this object alone. */
+  close(): Promise<void>;
 }

@@ -66,6 +66,8 @@ export const ERROR_CODES = {
   STORE_PERMISSION: { kind: 'environment' },
   OUTPUT_FAILED: { kind: 'environment' },
   UNSUPPORTED: { kind: 'unsupported' },
+  BACKEND_UNAVAILABLE: { kind: 'environment' },
+  BACKEND_FAILED: { kind: 'step' },
   HOST_LACKS: { kind: 'environment' },
   CANCELLED: { kind: 'cancelled' },
   INTERNAL: { kind: 'internal' },

@@ -42,7 +42,7 @@ export interface NativeDeps {
 }
 
 /** The backend that executes Dockerfiles itself. */
-export function createNativeBackend(deps: NativeDeps): BuildBackend {
+export function createNativeBackend(deps: NativeDeps): Pick<BuildBackend, 'name' | 'buildImage' | 'planImage'> {
   return {
     name: 'native',
     buildImage: (loaded, context) => withLease(deps.store, (lease) => build(deps, { loaded, lease }, context)),

@@ -1,6 +1,7 @@
 import {
   BuildError,
   formatReference,
+  isBuildError,
   type Platform,
   parseReference,
   type Reference,
@@ -33,7 +34,7 @@ export interface BaseImage extends ResolvedBase {
 export interface ResolveDeps {
   readonly store: Store;
   readonly client: () => Promise<RegistryClient>;
-  readonly pull: 'missing' | 'always' | 'never';
+  readonly pull: 'missing' | 'always' | 'newer' | 'never';
 }
 
 /**
@@ -46,17 +47,32 @@ export async function resolveBase(deps: ResolveDeps, request: BaseRequest, conte
   const reference = parseReference(request.reference);
   const { store, pull } = deps;
   const { platform } = request;
-  const root = pull === 'always' && reference.digest === undefined ? undefined : await findRoot(store, reference);
-  const local = root === undefined ? undefined : await readImage(store, { root, platform });
-  if (local !== undefined) return toBase({ reference, ...local, storeAs: undefined });
+  const root = await findRoot(store, reference);
+  const read = root === undefined ? undefined : await readImage(store, { root, platform });
+  const local = read === undefined ? undefined : toBase({ reference, ...read, storeAs: undefined });
+  const asksAnew = (pull === 'always' || pull === 'newer') && reference.digest === undefined;
+  if (local !== undefined && !asksAnew) return local;
   if (pull === 'never') {
     throw new BuildError('IMAGE_NOT_FOUND', `${request.reference} is not in the store, and pulling is switched off.`, {
       hint: `Run \`zlayer pull ${request.reference}\`, or build without --pull=never.`,
     });
   }
+  try {
+    return await pullBase(deps, { reference, request }, context);
+  } catch (thrown) {
+    if (pull === 'newer' && local !== undefined && isBuildError(thrown) && thrown.kind === 'unavailable') return local;
+    throw thrown;
+  }
+}
+
+async function pullBase(
+  { store, client }: ResolveDeps,
+  { reference, request }: { readonly reference: Reference; readonly request: BaseRequest },
+  context: RunContext,
+): Promise<BaseImage> {
+  const { platform } = request;
   const { pullImage } = await import('../../registry/index.ts');
-  const sink = store.blobs;
-  const pulled = await pullImage(await deps.client(), { reference, platform, sink, layers: 'none' }, context);
+  const pulled = await pullImage(await client(), { reference, platform, sink: store.blobs, layers: 'none' }, context);
   const image = await readImage(store, { root: pulled.root, platform });
   if (image === undefined)
     throw new BuildError('INTERNAL', `${request.reference} was pulled, but is not in the store.`);

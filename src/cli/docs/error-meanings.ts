@@ -45,6 +45,9 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   STORE_PERMISSION: 'The image store may not be read or written.',
   OUTPUT_FAILED: 'The result could not be written where it was wanted.',
   UNSUPPORTED: 'What was asked for is valid, but cannot be honoured here. Nothing was done.',
+  BACKEND_UNAVAILABLE:
+    'The backend that was asked for cannot be used here: its program, its daemon or its host is missing.',
+  BACKEND_FAILED: 'The program or the daemon behind a backend failed in a way that has no code of its own.',
   HOST_LACKS: 'This machine lacks something that the build needs: a program, a namespace, a permission.',
   CANCELLED: 'The caller, or a signal, ended the work.',
   INTERNAL: 'A bug in zlayer.',
