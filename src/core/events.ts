@@ -6,11 +6,12 @@ import type { SourceLocation } from './location.ts';
 export type TimeMs = number;
 
 /**
- * What was decided about a step's cache. `reason` is a sentence for people; `changes` names what differs from the nearest
- * earlier record of the same step, where there is one.
+ * What was decided about a step's cache. `source`: a context, an image, a download, looked at in every build, which can
+ * neither hit nor miss. `reason` is a sentence for people; `changes` names what differs from the nearest earlier record of
+ * the same step, where there is one.
  */
 export interface CacheVerdict {
-  readonly kind: 'cached' | 'run' | 'unknown';
+  readonly kind: 'cached' | 'run' | 'unknown' | 'source';
   readonly reason: string;
   readonly changes?: readonly CacheChange[];
 }

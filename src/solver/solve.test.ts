@@ -166,6 +166,16 @@ describe('solve()', () => {
     expect(outcomes.get(digestOf('top'))?.verdict.reason).toContain('left');
   });
 
+  it('evaluates what cannot be cached anew, as a source: neither hit nor miss', async () => {
+    const rig = createRig();
+    const runner = { ...rig.runner, isCacheable: (vertex: Vertex) => vertex.info.name !== 'base' };
+    const deps = { runner, cache: memoryCache() };
+    await solve(deps, { graph: DIAMOND, parallelism: 2, mode: 'run' }, CONTEXT);
+    const outcomes = await solve(deps, { graph: DIAMOND, parallelism: 2, mode: 'plan' }, CONTEXT);
+    expect(rig.ran.filter((name) => name === 'base')).toHaveLength(2);
+    expect([...outcomes.values()].map(({ verdict }) => verdict.kind)).toEqual(['source', 'cached', 'cached', 'cached']);
+  });
+
   it('says what changed since the last run', async () => {
     const cache = memoryCache();
     await cache.note('a', { base: 'old', step: 'a', gone: 'x' });

@@ -91,7 +91,10 @@ async function evaluateReady<R>(solving: Solving<R>, vertex: Vertex, inputs: rea
   const { runner, context } = solving;
   if (!runner.isCacheable(vertex)) {
     const result = await runner.run(vertex, inputs, context);
-    return { verdict: { kind: 'run', reason: 'a source' }, value: { result, createdMs: Date.now() } };
+    return {
+      verdict: { kind: 'source', reason: 'looked at in every build' },
+      value: { result, createdMs: Date.now() },
+    };
   }
   const { hit, keys } = await lookUp(solving, vertex, inputs);
   if (hit !== undefined) return { verdict: { kind: 'cached', reason: 'found in the cache' }, value: hit };

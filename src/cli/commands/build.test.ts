@@ -187,6 +187,7 @@ describe('zlayer build', () => {
       digest: fakeDigest('f'),
       bases: [{ reference: 'docker.io/library/debian:12', digest: fakeDigest('d') }],
       steps: [
+        { vertex: 's', name: '[context] load', verdict: { kind: 'source', reason: 'looked at in every build' } },
         { vertex: 'a', name: '[1/3] FROM debian:12', verdict: { kind: 'cached', reason: 'same' } },
         {
           vertex: 'b',
@@ -207,6 +208,7 @@ describe('zlayer build', () => {
     const { stdout, stderr } = await runFake(['build', '--plan', '.'], { services });
     expect(stderr).toBe('');
     expect(stdout.split('\n')).toEqual([
+      'source  [context] load',
       'cached  [1/3] FROM debian:12',
       'run     [2/3] COPY . .',
       '        A file has changed.',

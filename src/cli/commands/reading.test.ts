@@ -108,7 +108,7 @@ describe('zlayer build --explain-cache', () => {
     digest: 'sha256:0',
     bases: [],
     steps: [
-      { vertex: 'a', name: '[context] x', verdict: { kind: 'run', reason: 'a source' } },
+      { vertex: 'a', name: '[context] x', verdict: { kind: 'source', reason: 'looked at in every build' } },
       { vertex: 'b', name: '[1/2] COPY a', verdict: { kind: 'cached', reason: 'same' } },
       {
         vertex: 'c',

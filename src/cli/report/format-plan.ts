@@ -9,10 +9,11 @@ export function formatPlan(plan: BuildPlan, style: Style): string {
   const count = (kind: StepReport['verdict']['kind']): number =>
     plan.steps.filter(({ verdict }) => verdict.kind === kind).length;
   const unknown = count('unknown');
+  const steps = plan.steps.length - count('source');
   return [
     ...plan.steps.flatMap((step) => stepLines(step, style)),
     '',
-    `${plan.steps.length} steps for ${formatPlatform(plan.platform)}: ${count('cached')} cached, ${count('run')} to run${unknown === 0 ? '' : `, ${unknown} not known before others have run`}`,
+    `${steps} ${steps === 1 ? 'step' : 'steps'} for ${formatPlatform(plan.platform)}: ${count('cached')} cached, ${count('run')} to run${unknown === 0 ? '' : `, ${unknown} not known before others have run`}`,
     ...plan.bases.map(
       ({ reference, digest }) =>
         `${style.dim('base')} ${reference.includes('@') ? reference : `${reference}@${digest}`}`,
@@ -22,13 +23,14 @@ export function formatPlan(plan: BuildPlan, style: Style): string {
   ].join('\n');
 }
 
-const LABELS = { cached: 'cached', run: 'run', unknown: '?' } as const;
+const LABELS = { cached: 'cached', run: 'run', unknown: '?', source: 'source' } as const;
 
 /** A step with its verdict, its reason, and what changed from what to what. */
 export function stepLines({ name, verdict }: StepReport, style: Style): readonly string[] {
-  const paint = { cached: style.cyan, run: style.yellow, unknown: style.dim }[verdict.kind];
+  const paint = { cached: style.cyan, run: style.yellow, unknown: style.dim, source: style.dim }[verdict.kind];
   const lines = [`${paint(LABELS[verdict.kind].padEnd(6))}  ${stepTitle(name)}`];
-  if (verdict.kind !== 'cached') lines.push(`        ${style.dim(sanitizeLine(verdict.reason))}`);
+  if (verdict.kind === 'run' || verdict.kind === 'unknown')
+    lines.push(`        ${style.dim(sanitizeLine(verdict.reason))}`);
   for (const { input, from, to } of verdict.changes ?? []) {
     lines.push(`        ${style.dim(`- ${sanitizeLine(input)}${changeText(from, to)}`)}`);
   }

@@ -5,7 +5,8 @@ import { formatDuration, formatSize } from '../terminal/units.ts';
 
 /** What a build made, and where else than in the store it went, in a few lines. */
 export function formatResult(result: BuildResult, outputs: readonly OutputInput[], style: Style): string {
-  const { steps, layers } = result;
+  const { layers } = result;
+  const steps = result.steps.filter(({ verdict }) => verdict.kind !== 'source');
   const cached = steps.filter(({ verdict }) => verdict.kind === 'cached').length;
   const count = `${steps.length} step${steps.length === 1 ? '' : 's'}${cached === 0 ? '' : `, ${cached} cached`}`;
   const rows: ReadonlyArray<readonly [string, string]> = [
