@@ -7,7 +7,7 @@ import {
   parseSignal,
 } from '../dockerfile/index.ts';
 import type { Healthcheck } from '../oci/index.ts';
-import { type Expander, locationOf, type SourceText, variablesOf, withVariable } from './scope.ts';
+import { createExpander, type Expander, locationOf, type SourceText, variablesOf, withVariable } from './scope.ts';
 import { type StageState, shellOf, withConfig, withHistory } from './stage-state.ts';
 
 /** What one instruction is lowered with. */
@@ -81,13 +81,15 @@ export function lowerMetadata(input: MetadataInput, instruction: MetadataInstruc
 
 function lowerArg(input: MetadataInput, instruction: Extract<Instruction, { kind: 'arg' }>): StageState {
   let { variables, args } = input.state;
+  // Unlike the variables of one ENV, each argument of a line sees those before it.
+  const expander = createExpander(input.source, instruction, (name) => variables.get(name));
   const texts: string[] = [];
   for (const { name, value: defaultText } of instruction.args) {
     const given = input.given[name];
     // An override wins before the default is expanded, so that an error in the default does not count.
-    const declared = given === undefined && defaultText !== undefined ? input.expander.word(defaultText) : undefined;
+    const declared = given === undefined && defaultText !== undefined ? expander.word(defaultText) : undefined;
     const value = given ?? declared ?? input.globalArgs.get(name);
-    texts.push(defaultText === undefined ? name : `${name}=${declared ?? defaultText}`);
+    texts.push(value === undefined ? name : `${name}=${value}`);
     args = new Map(args).set(name, value);
     if (value !== undefined) variables = withVariable(variables, name, value);
   }

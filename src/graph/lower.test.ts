@@ -78,6 +78,7 @@ describe('lower() scopes variables', () => {
     ['FROM b\nARG V=2\nRUN x', {}, '2'],
     ['FROM b\nARG V=2\nRUN x', { V: '3' }, '3'],
     ['FROM b\nARG V\nRUN x', { V: '' }, ''],
+    ['FROM b\nARG W=1 V=$W-2\nRUN x', {}, '1-2'],
     ['FROM b\nARG V\nENV V=5\nRUN x', { V: '9' }, '5'],
   ])('gives RUN the value of an ARG: %j with %j', (text, buildArgs, expected) => {
     expect(variable(lastRun(`ARG V=1\n${text}`, { buildArgs: buildArgs as Record<string, string> }), 'V')).toBe(
@@ -229,7 +230,7 @@ describe('lower() makes the config', () => {
     expect(state.history.map(({ entry, vertex }) => [entry.created_by, vertex !== undefined])).toEqual([
       ['base', false],
       ['ARG A=1', false],
-      ['ARG B', false],
+      ['ARG B=2', false],
       ['ENV k=v', false],
       ['WORKDIR /x', true],
       ['RUN |2 A=1 B=2 /bin/sh -c make # buildkit', true],
