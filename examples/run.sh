@@ -14,7 +14,7 @@ for argument in "$@"; do
 done
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-zlayer() { printf '$ zlayer %s\n' "$*"; node dist/zlayer.js "$@"; }
+zlayer() { printf '$ zlayer %s\n' "$*"; node dist/zlayer.cjs "$@"; }
 
 say '1. What is needed'
 ./tools/setup.sh
@@ -52,6 +52,6 @@ zlayer history web-app:1.0
 zlayer inspect web-app:1.0
 
 say 'What is in the smallest one'
-node dist/zlayer.js build -q -o "type=local,dest=$work/hello" examples/hello > /dev/null
+node dist/zlayer.cjs build -q -o "type=local,dest=$work/hello" examples/hello > /dev/null
 (cd "$work/hello" && find . -type f -exec ls -l {} +)
-say 'Everything was built. `node dist/zlayer.js --help` shows what else there is.'
+say 'Everything was built. `node dist/zlayer.cjs --help` shows what else there is.'

@@ -7,7 +7,7 @@ import { runCommandLine } from './run-command-line.ts';
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 const SIGNALS: readonly Signal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Runs a command line in this process: its streams, its signals, its exit status. */
+/** Runs a command line in this process: its streams, its signals, its exit status. Who calls it ends the process. */
 export async function runProcess(args: readonly string[]): Promise<void> {
   // Stays when the event loop runs dry with the command unfinished, which would be our own bug.
   process.exitCode = exitCodeOf('internal');
@@ -29,8 +29,6 @@ export async function runProcess(args: readonly string[]): Promise<void> {
     services: createServices(process.env),
   };
   process.exitCode = await runCommandLine(context, args);
-  // Kept-alive connections and worker threads must not hold up the shell.
-  process.exit();
 }
 
 function watchSignals(controller: AbortController): void {

@@ -46,7 +46,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('the package', () => {
   it('holds the command, the library and nothing of the sources', () => {
-    expect(packed).toContain('dist/zlayer.js');
+    expect(packed).toContain('dist/zlayer.cjs');
     expect(packed).toContain('dist/index.js');
     expect(packed.filter((path) => !/^(dist\/|README|LICENSE|NOTICE|package\.json$)/.test(path))).toEqual([]);
     expect(packed.filter((path) => /\.(ts|test\.js)$/.test(path) && !path.endsWith('.d.ts'))).toEqual([]);

@@ -2,11 +2,14 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
+import type { Plugin } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeCommand } from '../../tools/write-command.mjs';
 
 const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A build that goes on until it is cancelled, then needs a moment to clean up, in the place of the real builder. */
 const WAITING_SERVICES = `
@@ -35,24 +38,15 @@ let directory: string;
 let program: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'zlayer-process-'));
-  program = join(directory, 'zlayer.mjs');
+  program = join(directory, 'zlayer.cjs');
   writeFileSync(join(directory, 'services.mjs'), WAITING_SERVICES);
-  await build({
-    entryPoints: [new URL('../../src/cli/main.ts', import.meta.url).pathname],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile: program,
-    define: { ZLAYER_VERSION: '"1.2.3"' },
-    plugins: [
-      {
-        name: 'waiting-services',
-        setup: (hooks) => {
-          hooks.onResolve({ filter: /native-services\.ts$/ }, () => ({ path: join(directory, 'services.mjs') }));
-        },
-      },
-    ],
-  });
+  const waitingServices: Plugin = {
+    name: 'waiting-services',
+    setup: (hooks) => {
+      hooks.onResolve({ filter: /native-services\.ts$/ }, () => ({ path: join(directory, 'services.mjs') }));
+    },
+  };
+  await writeCommand({ root, version: '1.2.3', out: directory, plugins: [waitingServices] });
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -4,7 +4,7 @@ import type { BaseImage } from './base-images.ts';
 import { type ProgramOptions, type ProgramResult, runOk, runProgram } from './process.ts';
 
 const PROJECT = new URL('../../', import.meta.url).pathname;
-const BUNDLE = join(PROJECT, 'dist/zlayer.js');
+const BUNDLE = join(PROJECT, 'dist/zlayer.cjs');
 
 /** The built command with a store of its own: what a user has. */
 export interface Zlayer {
@@ -20,7 +20,7 @@ export interface Zlayer {
 
 /** @param dataDir a fresh directory; remove it with `removeTempDir`. */
 export function createZlayer(dataDir: string): Zlayer {
-  if (!existsSync(BUNDLE)) throw new Error('dist/zlayer.js is missing; run `npm run build` before these tests.');
+  if (!existsSync(BUNDLE)) throw new Error('dist/zlayer.cjs is missing; run `npm run build` before these tests.');
   const argv = [process.execPath, BUNDLE];
   // Reading a large certificate file costs every start 35 ms, and these tests speak to the loopback alone.
   const env = { ZLAYER_DATA_DIR: dataDir, NODE_EXTRA_CA_CERTS: undefined, NO_COLOR: '1' };

@@ -36,6 +36,10 @@ export function formatCliPage(commands: readonly Command[]): string {
 
 const VARIABLES: ReadonlyArray<readonly [name: string, effect: string]> = [
   ['ZLAYER_DATA_DIR', 'Where the image store is.'],
+  [
+    'ZLAYER_CODE_CACHE',
+    '`off`: compiled code of the command is neither kept nor used (it lies in `$XDG_CACHE_HOME/zlayer/code`, else `~/.cache/zlayer/code`).',
+  ],
   ['BUILDKIT_PROGRESS', 'Default of `--progress`.'],
   ['DOCKER_DEFAULT_PLATFORM', 'Default of `build --platform`.'],
   ['SOURCE_DATE_EPOCH', 'Seconds since 1970 for `created` and the history of a built image.'],
