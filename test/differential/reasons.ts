@@ -1,0 +1,27 @@
+/**
+ * Why an image of ours may differ from that of buildah 1.28. Cases name these, with the very path and field; one that no
+ * case needs fails the run, as does an allowance that no difference needs.
+ */
+export const REASONS: Readonly<Record<string, string>> = {
+  'arg-over-env': 'An ARG below an ENV of the same name wins in RUN (rule 43); in buildah an ENV always does.',
+  'args-of-parent': 'A stage sees the arguments of the stage that it starts from (rule 47); in buildah it does not.',
+  'braces-without-name': 'Braces without a name are an error (rule 52); buildah takes them for nothing.',
+  'buildah-keeps-host-port': 'A port of the host is left out with a warning (rule 22); buildah stores its text.',
+  'buildah-lacks-trim': 'Patterns in expansions (rule 51) are younger than buildah 1.28.',
+  'colonless-forms': 'The forms of expansion without a colon (rules 42 and 50) are younger than buildah 1.28.',
+  'doubled-escape': 'A doubled escape at the end of a line continues nothing (rule 7); buildah joins the lines.',
+  'env-order': 'A variable that is set again keeps its place in the list (rule 87); buildah moves it to the end.',
+  'line-length': 'Lines may have any length (rule 17); both references stop at 64 KiB.',
+  'other-escape': 'The escape directive holds for quoting too (rule 1); buildah uses it for continuations alone.',
+  'port-case': 'A protocol is stored in lower case (rule 22); buildah stores it as it is written.',
+  'port-range': 'A range of ports is stored port by port (rule 21); buildah stores its text.',
+  'question-mark-forms': 'A default that a build argument overrides is not expanded (rule 48); buildah cannot read it.',
+  'repeated-flag': 'A flag that takes one value may stand once (rule 12); buildah takes the last.',
+  scaffolding: 'What is made to mount something on vanishes after the step (rule 153); buildah leaves it.',
+  'scratch-workdir': 'An image from scratch has the working directory / (rule 67); buildah leaves it out.',
+  'shell-forgotten': 'SHELL holds for CMD and ENTRYPOINT and in the next stage (rules 86 and 91); buildah forgets it.',
+  'short-interval': 'An interval below a millisecond is refused (rule 23); buildah stores it.',
+  'stage-name-case': 'Names of stages have no case (rule 11); in buildah 1.28 they have.',
+  'volume-directory': 'VOLUME makes no directory (rule 84); buildah does.',
+  'zero-interval': 'An interval of zero means inherited (rule 23); buildah refuses it.',
+};
