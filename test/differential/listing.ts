@@ -36,7 +36,8 @@ const KINDS: Readonly<Record<string, ListedNode['kind']>> = {
 
 /** True for a line that `parseNode` reads. */
 export function isNodeLine(line: string): boolean {
-  return /^(\S+) /.exec(line)?.[1]! in KINDS;
+  const [word = ''] = line.split(' ', 1);
+  return word in KINDS;
 }
 
 /** Reads a line; throws where it is none. */
