@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
 import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../dockerfile/index.ts';
 import type { Store } from '../store/index.ts';
+import { buildWith, checkPush, planWith } from './build-with.ts';
 import { loadRequest } from './load-request.ts';
-import { checkNative, createNativeBackend } from './native/native-backend.ts';
+import { checkNative } from './native/native-backend.ts';
+import { imageOsOf, openBackend } from './open-backend.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
-import type { BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
-import { checkOutputs, writeOutputs } from './write-outputs.ts';
+import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
 
 /** How a build is cancelled and observed. Aborting ends every process that the build started. */
 export interface BuildOptions {
@@ -29,13 +30,10 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   const fileName = request.dockerfile?.kind === 'path' ? request.dockerfile.path : 'Dockerfile';
   context.emit({ kind: 'build-started', time: startedMs, buildId: randomUUID(), fileName });
   try {
-    const result = await withBackend(request, context, async ({ store, registry, backend }) => {
-      await checkOutputs(request);
-      const loaded = await loadRequest(store, request, context);
-      const built = await backend.buildImage(loaded, context);
-      await writeOutputs({ store, registry }, { request, built }, context);
-      return built;
-    });
+    checkPush(request);
+    const result = await withBackend(request, context, async ({ store, backend }) =>
+      buildWith(backend, await loadRequest(store, request, context), context),
+    );
     const durationMs = Date.now() - startedMs;
     const { digest, references } = result;
     context.emit({ kind: 'build-completed', time: Date.now(), durationMs, digest, references });
@@ -57,7 +55,7 @@ export async function plan(request: BuildRequest, options: BuildOptions = {}): P
   const context = runContext(options);
   try {
     return await withBackend(request, context, async ({ store, backend }) =>
-      backend.planImage(await loadRequest(store, request, context), context),
+      planWith(backend, await loadRequest(store, request, context), context),
     );
   } catch (thrown) {
     throw toBuildError(thrown);
@@ -116,25 +114,22 @@ function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void
   };
 }
 
-interface Opened {
-  readonly store: Store;
-  readonly registry: ReturnType<typeof openRegistry>['client'];
-  readonly backend: ReturnType<typeof createNativeBackend>;
-}
-
 async function withBackend<T>(
-  request: Pick<BuildRequest, 'dataDir'>,
+  request: Pick<BuildRequest, 'backend' | 'dataDir' | 'platform'>,
   context: RunContext,
-  work: (opened: Opened) => Promise<T>,
+  work: (opened: { readonly store: Store; readonly backend: BuildBackend }) => Promise<T>,
 ): Promise<T> {
+  const os = await imageOsOf(request.platform);
   const store = await openImageStore(request.dataDir, context);
   const registry = openRegistry();
+  const deps = { store, registry: registry.client, env: process.env };
   try {
-    return await work({
-      store,
-      registry: registry.client,
-      backend: createNativeBackend({ store, registry: registry.client }),
-    });
+    const { backend } = await openBackend(deps, { backend: request.backend, os }, context);
+    try {
+      return await work({ store, backend });
+    } finally {
+      await backend.close();
+    }
   } finally {
     await registry.close();
   }

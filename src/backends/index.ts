@@ -1,6 +1,22 @@
+export type { BackendDeps } from './backend-deps.ts';
 export { type BuildOptions, build, check, outline, plan, targets } from './build.ts';
+export { buildWith, planWith } from './build-with.ts';
 export { configOfChanges } from './config-of-changes.ts';
+export { createBackend } from './create-backend.ts';
+export { type Capabilities, FEATURES, type Feature } from './features.ts';
 export { type PullInput, type PushInput, pull, push } from './images.ts';
+export {
+  BACKEND_ALIASES,
+  BACKEND_KINDS,
+  type BackendKind,
+  type ImageOs,
+  parseBackendKind,
+  parseImageOs,
+} from './kinds.ts';
 export { type ContextEntry, type ListContextInput, listContext } from './list-context.ts';
+export { loadRequest } from './load-request.ts';
+export { type OpenedBackend, openBackend } from './open-backend.ts';
 export { openImageStore, removeStoreTree } from './open-image-store.ts';
+export { openRegistry } from './open-registry.ts';
+export type { BackendChoice, Selection } from './select-backend.ts';
 export * from './types.ts';
