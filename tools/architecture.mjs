@@ -10,9 +10,10 @@ export const MAY_IMPORT = {
   store: ['core', 'oci', 'archive'],
   registry: ['core', 'oci'],
   outputs: ['core', 'oci', 'archive', 'store', 'registry'],
+  cache: ['core', 'oci', 'store', 'registry', 'outputs'],
   engine: ['core', 'oci', 'archive', 'graph', 'store', 'registry'],
   rpc: ['core', 'oci'],
-  backends: ['core', 'oci', 'dockerfile', 'graph', 'solver', 'store', 'registry', 'outputs', 'engine', 'rpc'],
+  backends: ['core', 'oci', 'dockerfile', 'graph', 'solver', 'store', 'registry', 'outputs', 'cache', 'engine', 'rpc'],
   buildd: ['core', 'oci', 'dockerfile', 'store', 'rpc', 'backends'],
   cli: ['core', 'oci', 'dockerfile', 'store', 'registry', 'outputs', 'backends', 'buildd'],
 };

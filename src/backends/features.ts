@@ -44,6 +44,8 @@ export const FEATURES = {
   parallelism: '--parallelism',
   'source-date-epoch': 'SOURCE_DATE_EPOCH',
   'rewrite-timestamp': '--output …,rewrite-timestamp=true',
+  'cache-from': '--cache-from',
+  'cache-to': '--cache-to',
   squash: '--squash',
   'format-docker': '--format docker',
   credentials: 'sign-ins in the request',

@@ -1,3 +1,4 @@
+import type { CacheLocation, CacheTarget } from '../cache/index.ts';
 import type { BuildError, CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
 import type { Dockerfile, IgnoreMatcher, LintResult } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
@@ -89,6 +90,10 @@ export interface BuildRequest {
   readonly sourceDateEpoch?: number;
   /** Clamp mtimes in new layers to `sourceDateEpoch`. */
   readonly rewriteTimestamp?: boolean;
+  /** Shared caches to take results from, the first that has one counts; those that are missing or broken are warnings. */
+  readonly cacheFrom?: readonly CacheLocation[];
+  /** Shared caches to be written after the build. */
+  readonly cacheTo?: readonly CacheTarget[];
   /** One layer holds all that the build adds to its base. */
   readonly squash?: boolean;
   /** Types of the image's documents; default `oci`. */

@@ -2,10 +2,13 @@ import { BuildError, parseReference, type RunContext } from '../../core/index.ts
 import { blobOf, type LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
+import type { SharedCaches } from './shared-caches.ts';
 
 interface FetchDeps {
   readonly store: Store;
   readonly registry: () => Promise<RegistryClient>;
+  /** Layers that no registry has. */
+  readonly shared: Pick<SharedCaches, 'open'>;
 }
 
 /**
@@ -17,6 +20,8 @@ export async function fetchLayer(deps: FetchDeps, layer: LayerRef, context: RunC
   const blob = blobOf(layer.blob);
   if (await deps.store.blobs.has(blob)) return;
   if (layer.origin === undefined) {
+    const bytes = await deps.shared.open(blob, context);
+    if (bytes !== undefined) return deps.store.blobs.write(blob, bytes);
     throw new BuildError(
       'BLOB_MISSING',
       `The layer ${blob.digest} is not in the store, and no registry is known to have it.`,

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { CacheRecord, CacheTarget } from '../../cache/index.ts';
 import { BuildError, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import {
   createLayerAccess,
@@ -29,6 +30,7 @@ import { checkRequest, type LoweredRequest, lowerRequest } from './lower-request
 import { createOpRunner, type StepEngine } from './op-runner.ts';
 import { type BaseImage, type ResolveDeps, resolveBase } from './resolve-base.ts';
 import { resolveLayout } from './resolve-layout.ts';
+import { openSharedCaches, recordResults, type SharedCaches } from './shared-caches.ts';
 import { createStepCache } from './step-cache.ts';
 import { watchWarnings } from './watch-warnings.ts';
 
@@ -79,6 +81,8 @@ interface Job {
 
 interface Solved {
   readonly lowered: LoweredRequest;
+  readonly shared: SharedCaches;
+  readonly records: readonly CacheRecord[];
   readonly outcomes: Outcomes<OpResult>;
   readonly clockMs: number;
   readonly fixedClock: boolean;
@@ -99,7 +103,8 @@ async function build(deps: NativeDeps, job: Job, context: RunContext): Promise<B
     fixedClock: solved.fixedClock,
     annotations: request.annotations ?? {},
   });
-  await storeImage(deps, { image, layers, references, lowered }, context);
+  await storeImage({ ...deps, shared: solved.shared }, { image, layers, references, lowered }, context);
+  await exportCaches(deps, { solved, layers, targets: request.cacheTo ?? [] }, context);
   return toResult({ solved, image, references, durationMs: Date.now() - startedMs });
 }
 
@@ -125,13 +130,18 @@ async function solveRequest(deps: NativeDeps, job: SolveJob, outer: RunContext):
   const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
   const lowered = await lowerRequest((base) => resolveImage(resolveDeps, base, context), loaded, context);
   refuseWarnings();
+  const shared = openSharedCaches(deps.registry, request.cacheFrom ?? [], context);
   announce(lowered, context);
   const epoch = epochOf(loaded);
   const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
   const env: EngineEnv = {
     store,
     lease,
-    layers: createLayerAccess({ store, lease, fetchLayer: (layer, inner) => fetchLayer(deps, layer, inner) }),
+    layers: createLayerAccess({
+      store,
+      lease,
+      fetchLayer: (layer, inner) => fetchLayer({ ...deps, shared }, layer, inner),
+    }),
     secrets: createSecretProvider(request.secrets ?? {}),
     sshAgents: new Map(Object.entries(request.ssh ?? {})),
     clockSeconds: Math.floor(clockMs / 1000),
@@ -149,10 +159,11 @@ async function solveRequest(deps: NativeDeps, job: SolveJob, outer: RunContext):
     parallelism: request.parallelism ?? Math.max(MIN_PARALLELISM, availableParallelism()),
     mode: job.mode,
   };
-  const solving = solve({ runner, cache: createStepCache(store, lease) }, input, context);
+  const { cache, records } = recordResults(createStepCache({ store, lease, shared }));
+  const solving = solve({ runner, cache }, input, context);
   const outcomes = await solving.finally(trees.saveDigests);
   refuseWarnings();
-  return { lowered, outcomes, clockMs, fixedClock: epoch !== undefined };
+  return { lowered, outcomes, shared, records: records(), clockMs, fixedClock: epoch !== undefined };
 }
 
 /** SOURCE_DATE_EPOCH by option or build arg, in seconds. @throws BuildError `USAGE` when it is no number. */
@@ -234,7 +245,11 @@ interface StoreInput {
 }
 
 /** Stores the documents, makes everything that they name durable, and only then names the image. */
-async function storeImage(deps: NativeDeps, input: StoreInput, context: RunContext): Promise<void> {
+async function storeImage(
+  deps: NativeDeps & { readonly shared: SharedCaches },
+  input: StoreInput,
+  context: RunContext,
+): Promise<void> {
   const { store } = deps;
   const { image, layers } = input;
   await fetchMissing(deps, layers, context);
@@ -244,6 +259,35 @@ async function storeImage(deps: NativeDeps, input: StoreInput, context: RunConte
   await store.sync([...blobs, config, manifest]);
   await store.images.set(input.references, image.descriptor);
   for (const base of input.lowered.bases) await nameBase(store, base, layers);
+}
+
+interface CacheExport {
+  readonly solved: Solved;
+  /** Of the image. */
+  readonly layers: readonly LayerRef[];
+  readonly targets: readonly CacheTarget[];
+}
+
+/** Leaves the results of the build, or those that the image consists of, to other builders. */
+async function exportCaches(
+  deps: NativeDeps,
+  { solved, layers, targets }: CacheExport,
+  context: RunContext,
+): Promise<void> {
+  if (targets.length === 0) return;
+  const { exportCache } = await import('../../cache/index.ts');
+  const { shared, records, lowered } = solved;
+  const bases = new Set(lowered.bases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
+  const inImage = new Set(layers.map((layer) => layer.diffId));
+  const least = records.filter((record) => record.layers.every((layer) => inImage.has(layer.diffId)));
+  const exportDeps = {
+    store: deps.store,
+    client: deps.registry,
+    fetchLayer: (layer: LayerRef, inner: RunContext) => fetchLayer({ ...deps, shared }, layer, inner),
+  };
+  for (const target of targets) {
+    await exportCache(exportDeps, { target, records: target.mode === 'min' ? least : records, bases }, context);
+  }
 }
 
 /** A pulled base gets its name when all of its layers came with the image, so that it is not asked for again. */

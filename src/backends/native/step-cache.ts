@@ -3,6 +3,7 @@ import type { OpResult } from '../../engine/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import { type CachedResult, changesBetween, type ResultCache } from '../../solver/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
+import type { SharedCaches } from './shared-caches.ts';
 
 /** A step's result as the store keeps it. */
 interface CacheRecord {
@@ -10,14 +11,34 @@ interface CacheRecord {
   readonly createdMs: number;
 }
 
-/** The solver's cache in the store. A record counts only while every layer is here, or can be fetched again. */
-export function createStepCache(store: Store, lease: Lease): ResultCache<OpResult> {
+export interface StepCacheDeps {
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly shared: SharedCaches;
+}
+
+/**
+ * The solver's cache: the store, then the shared caches, whose results the store keeps from then on. A record of the store
+ * counts only while every layer is here, or can be fetched again.
+ */
+export function createStepCache({ store, lease, shared }: StepCacheDeps): ResultCache<OpResult> {
+  const lookUpHere = async (key: string): Promise<CacheRecord | undefined> => {
+    const record = await store.records.get<CacheRecord>('cache', key);
+    if (record === undefined) return undefined;
+    const present = await Promise.all(record.layers.map((layer) => isAvailable(lease, layer)));
+    return present.every(Boolean) ? record : undefined;
+  };
+  const lookUpShared = async (key: string): Promise<CacheRecord | undefined> => {
+    const found = await shared.find(key);
+    if (found === undefined) return undefined;
+    const record = { layers: found.layers, createdMs: found.createdMs };
+    await store.records.put('cache', key, record);
+    return record;
+  };
   return {
     async lookup(key) {
-      const record = await store.records.get<CacheRecord>('cache', key);
+      const record = (await lookUpHere(key)) ?? (await lookUpShared(key));
       if (record === undefined) return undefined;
-      const present = await Promise.all(record.layers.map((layer) => isAvailable(lease, layer)));
-      if (!present.every(Boolean)) return undefined;
       return { result: { kind: 'layers', layers: record.layers }, createdMs: record.createdMs };
     },
     async save(keys, cached) {

@@ -1,0 +1,3 @@
+export { type ExportDeps, type ExportInput, exportCache } from './export-cache.ts';
+export { importCache, openCacheStorage } from './import-cache.ts';
+export type { CacheLocation, CacheRecord, CacheStorage, CacheTarget, ImportedCache } from './types.ts';
