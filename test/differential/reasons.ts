@@ -6,22 +6,46 @@ export const REASONS: Readonly<Record<string, string>> = {
   'arg-over-env': 'An ARG below an ENV of the same name wins in RUN (rule 43); in buildah an ENV always does.',
   'args-of-parent': 'A stage sees the arguments of the stage that it starts from (rule 47); in buildah it does not.',
   'braces-without-name': 'Braces without a name are an error (rule 52); buildah takes them for nothing.',
+  'bracket-class':
+    'A class that holds a bracket matches a bracket (rule 105); buildah matches nothing with it, or another name.',
   'buildah-keeps-host-port': 'A port of the host is left out with a warning (rule 22); buildah stores its text.',
   'buildah-lacks-trim': 'Patterns in expansions (rule 51) are younger than buildah 1.28.',
+  'chmod-of-made-directory':
+    'A directory that COPY with an octal --chmod makes gets that mode (rule 113); in buildah it has 0755.',
+  'chown-group-of-number':
+    'A number alone after --chown is the group too (rule 121); buildah asks /etc/passwd, or takes group 0.',
   'colonless-forms': 'The forms of expansion without a colon (rules 42 and 50) are younger than buildah 1.28.',
+  'dangling-destination':
+    'A link in the destination is followed, whether or not something is there (rule 108); buildah makes a directory.',
   'doubled-escape': 'A doubled escape at the end of a line continues nothing (rule 7); buildah joins the lines.',
   'env-order': 'A variable that is set again keeps its place in the list (rule 87); buildah moves it to the end.',
+  'escaped-star': 'An escaped star is a star (rule 105); buildah matches any name with it.',
+  'exclude-flag': '--exclude (rule 123) is younger than buildah 1.28.',
+  heredocs: 'Heredocs (rules 31 to 38) are younger than buildah 1.28.',
   'line-length': 'Lines may have any length (rule 17); both references stop at 64 KiB.',
+  'link-flag': '--link (rules 125 and 126) is younger than buildah 1.28.',
+  'link-to-file':
+    'A link that is the destination stays, and its target is replaced (rule 108); buildah replaces the link.',
+  'named-context-over-stage':
+    'A named context wins over a stage of its name, which is not built (rule 66); buildah builds it.',
+  'no-match': 'A pattern may match nothing (rule 104); buildah wants one match at least.',
   'other-escape': 'The escape directive holds for quoting too (rule 1); buildah uses it for continuations alone.',
+  overwrites: 'A file and a directory cannot replace each other (rule 107); buildah overwrites.',
+  'parents-flag': '--parents (rule 124) is younger than buildah 1.28.',
   'port-case': 'A protocol is stored in lower case (rule 22); buildah stores it as it is written.',
   'port-range': 'A range of ports is stored port by port (rule 21); buildah stores its text.',
   'question-mark-forms': 'A default that a build argument overrides is not expanded (rule 48); buildah cannot read it.',
   'repeated-flag': 'A flag that takes one value may stand once (rule 12); buildah takes the last.',
   scaffolding: 'What is made to mount something on vanishes after the step (rule 153); buildah leaves it.',
   'scratch-workdir': 'An image from scratch has the working directory / (rule 67); buildah leaves it out.',
+  'several-without-slash':
+    'Several files for one destination without a slash would lose all but one (rule 101); buildah makes a directory.',
   'shell-forgotten': 'SHELL holds for CMD and ENTRYPOINT and in the next stage (rules 86 and 91); buildah forgets it.',
   'short-interval': 'An interval below a millisecond is refused (rule 23); buildah stores it.',
+  'special-bits': 'setuid, setgid and sticky bits stay (rules 115 and 186); buildah drops them.',
   'stage-name-case': 'Names of stages have no case (rule 11); in buildah 1.28 they have.',
+  'symbolic-modes': 'Symbolic modes (rule 122) are younger than buildah 1.28.',
   'volume-directory': 'VOLUME makes no directory (rule 84); buildah does.',
+  'whiteout-name': 'A layer cannot say the name (rule 181); buildah writes a whiteout.',
   'zero-interval': 'An interval of zero means inherited (rule 23); buildah refuses it.',
 };
