@@ -11,5 +11,16 @@ export {
   parseManifest,
   parseManifestOrIndex,
 } from './parse-documents.ts';
+export {
+  type FoundDocuments,
+  findConfig,
+  findDocument,
+  findImageDocuments,
+  type ImageChoice,
+  type ImageDocuments,
+  listIndexImages,
+  readDocument,
+  readImage,
+} from './read-image.ts';
 export * from './select-manifest.ts';
 export * from './types.ts';

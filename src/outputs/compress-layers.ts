@@ -8,9 +8,8 @@ import {
   type RunContext,
   throwIfCancelled,
 } from '../core/index.ts';
-import { blobOf, type Descriptor, type Index, isIndexType, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
+import { blobOf, type Descriptor, type Index, type Manifest, MEDIA_TYPES, readDocument } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
-import { readJson } from './read-image.ts';
 
 /** How layers leave the store. `none` leaves them as they are. */
 export interface CompressOptions {
@@ -92,8 +91,9 @@ interface Work {
 }
 
 async function changeDocument(work: Work, descriptor: Descriptor, context: RunContext): Promise<Descriptor> {
-  if (isIndexType(descriptor.mediaType)) {
-    const index = await readJson<Index>(work.store.blobs, descriptor);
+  const document = await readDocument(work.store.blobs, descriptor);
+  if (document.kind === 'index') {
+    const { index } = document;
     const manifests: Descriptor[] = [];
     for (const child of index.manifests) manifests.push(await changeChild(work, child, context));
     return writeDocument(work, descriptor, {
@@ -102,7 +102,7 @@ async function changeDocument(work: Work, descriptor: Descriptor, context: RunCo
       document: { ...index, manifests },
     });
   }
-  const manifest = await readJson<Manifest>(work.store.blobs, descriptor);
+  const { manifest } = document;
   const layers: Descriptor[] = [];
   for (const layer of manifest.layers) layers.push(await changeLayer(work, layer, context));
   return writeDocument(work, descriptor, { before: manifest.layers, after: layers, document: { ...manifest, layers } });

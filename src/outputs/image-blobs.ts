@@ -1,6 +1,5 @@
 import { type BlobSource, BuildError, digestAlgorithm, digestHex, isBuildError, isDigest } from '../core/index.ts';
-import { blobOf, type Descriptor, type Index, isIndexType, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
-import { readJson } from './read-image.ts';
+import { blobOf, type Descriptor, MEDIA_TYPES, readDocument } from '../oci/index.ts';
 
 /**
  * All blobs that an image is made of, each once, parts before what names them. An index may list platforms that were never
@@ -10,13 +9,14 @@ export async function listImageBlobs(source: BlobSource, roots: readonly Descrip
   const blobs = new Map<string, Descriptor>();
   const visit = async (descriptor: Descriptor): Promise<void> => {
     if (blobs.has(descriptor.digest)) return;
-    if (isIndexType(descriptor.mediaType)) {
-      const { manifests } = await readJson<Index>(source, descriptor);
-      for (const child of checked(descriptor, manifests ?? [])) if (await isThere(source, child)) await visit(child);
+    const document = await readDocument(source, descriptor);
+    if (document.kind === 'index') {
+      for (const child of checked(descriptor, document.index.manifests)) {
+        if (await isThere(source, child)) await visit(child);
+      }
     } else {
-      const { layers, config } = await readJson<Manifest>(source, descriptor);
-      for (const part of checked(descriptor, [...(layers ?? []), config]).filter(isCarried))
-        blobs.set(part.digest, part);
+      const { layers, config } = document.manifest;
+      for (const part of checked(descriptor, [...layers, config]).filter(isCarried)) blobs.set(part.digest, part);
     }
     blobs.set(descriptor.digest, descriptor);
   };

@@ -4,7 +4,6 @@ export { type ImportRequest, importRootfs } from './import-rootfs.ts';
 export { type ArchiveInput, loadArchive } from './load/load-archive.ts';
 export { type LocalOutput, writeLocalOutput } from './local/write-output.ts';
 export { encodeOciArchive, type OciOutput, writeOciOutput } from './oci/write-output.ts';
-export { type ImageDocuments, type ReadImageOptions, readImage } from './read-image.ts';
 export { type RegistryOutput, writeRegistryOutput } from './registry/write-output.ts';
 export { type SaveRequest, saveImages } from './save-images.ts';
 export { encodeRootfs, type TarOutput, writeTarOutput } from './tar/write-output.ts';

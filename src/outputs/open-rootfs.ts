@@ -1,10 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { createLayerView, encodeToc, type FileTree, indexLayer, openToc, type Toc } from '../archive/index.ts';
 import { type Digest, digestHex, isBuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
-import type { Descriptor } from '../oci/index.ts';
-import { blobOf } from '../oci/index.ts';
+import { blobOf, type Descriptor, type ImageDocuments } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
-import type { ImageDocuments } from './read-image.ts';
 import { decompressAny } from './sniff-compression.ts';
 
 /** The root file system of an image, for as long as it is not closed. */
@@ -19,7 +17,11 @@ export interface Rootfs {
  *
  * @throws BuildError `BLOB_MISSING`, `BLOB_DIGEST_MISMATCH` when a layer is not what the config says, `ARCHIVE_INVALID`.
  */
-export async function openRootfs(store: Store, image: ImageDocuments, context: RunContext): Promise<Rootfs> {
+export async function openRootfs(
+  store: Store,
+  image: Pick<ImageDocuments, 'layers'>,
+  context: RunContext,
+): Promise<Rootfs> {
   const lease = await store.openLease();
   try {
     const layers = [];

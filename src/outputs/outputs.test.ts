@@ -19,14 +19,13 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readTar } from '../archive/index.ts';
 import { type BuildEvent, digestOf } from '../core/index.ts';
-import { type Descriptor, type Index, type Manifest, MEDIA_TYPES } from '../oci/index.ts';
+import { type Descriptor, type Index, type Manifest, MEDIA_TYPES, readImage } from '../oci/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import {
   compressLayers,
   encodeRootfs,
   importRootfs,
   loadArchive,
-  readImage,
   saveImages,
   writeDestination,
   writeDockerOutput,

@@ -3,19 +3,27 @@ import { BuildError } from '../core/index.ts';
 import type { Descriptor, Index } from '../oci/index.ts';
 import type { IndexFile } from './index-file.ts';
 import type { StorePaths } from './paths.ts';
-import type { ImageStore, StoredImage } from './types.ts';
+import type { BlobStore, ImageStore, StoredImage } from './types.ts';
 
 /** Where skopeo, umoci and the image-spec (annotations.md) expect an image's name in an OCI layout. */
 const NAME = 'org.opencontainers.image.ref.name';
 const UPDATED = 'io.zlayer.updated';
 
-export function createImageStore(file: IndexFile, paths: StorePaths): ImageStore {
-  return {
+/** What names stand on: the index's file, where blobs lie, and what they hold. */
+interface ImageStoreDeps {
+  readonly file: IndexFile;
+  readonly paths: StorePaths;
+  readonly blobs: BlobStore;
+}
+
+export function createImageStore({ file, paths, blobs }: ImageStoreDeps): ImageStore {
+  const images: ImageStore = {
     get: async (reference) => {
       const found = file.read().manifests.find((entry) => nameOf(entry) === reference);
       return found === undefined ? undefined : toImage(found);
     },
     list: async () => file.read().manifests.map(toImage),
+    find: async (word) => (await import('./find-image.ts')).findImage({ blobs, images }, word),
     set: async (references, descriptor) => {
       if (isSet(file.read(), references, descriptor)) return;
       await file.update((index) => {
@@ -33,6 +41,7 @@ export function createImageStore(file: IndexFile, paths: StorePaths): ImageStore
       return found;
     },
   };
+  return images;
 }
 
 /** The name of an entry of `index.json`. */

@@ -52,7 +52,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     root: paths.root,
     blobs,
-    images: createImageStore(index, paths),
+    images: createImageStore({ file: index, paths, blobs }),
     records: createRecordStore(home),
     area,
     openLease: async () => {

@@ -64,10 +64,27 @@ export interface StoredImage {
   readonly updatedMs: number;
 }
 
+/** What a word for an image matched. */
+export interface FoundImage {
+  /** The entry of the store. */
+  readonly image: StoredImage;
+  /** What is meant: the entry's own manifest or index, or an image of that index. */
+  readonly descriptor: Descriptor;
+  /** True when the word was a name, false when it was an id or a digest. */
+  readonly byName: boolean;
+}
+
 /** Names of images, kept in `index.json` as `org.opencontainers.image.ref.name`, where skopeo finds them. */
 export interface ImageStore {
   get(reference: string): Promise<StoredImage | undefined>;
   list(): Promise<readonly StoredImage[]>;
+  /**
+   * The image that a name, `name@digest`, an image id (config digest) or a manifest digest means; ids may be shortened. An
+   * image of an index is found by its own digests.
+   *
+   * @throws BuildError `IMAGE_NOT_FOUND`, with the nearest name; `REFERENCE_INVALID`; `USAGE` for an ambiguous id.
+   */
+  find(word: string): Promise<FoundImage>;
   /** Sets or moves names, all in one atomic write. An image that loses its last name stays, nameless, until pruned. */
   set(references: readonly string[], descriptor: Descriptor): Promise<void>;
   /** True when the name was there. */

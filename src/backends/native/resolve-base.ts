@@ -2,23 +2,12 @@ import {
   BuildError,
   formatReference,
   isBuildError,
-  type Platform,
   parseReference,
   type Reference,
   type RunContext,
 } from '../../core/index.ts';
 import type { BaseRequest, ResolvedBase } from '../../graph/index.ts';
-import {
-  blobOf,
-  type Descriptor,
-  isIndexType,
-  type LayerRef,
-  type Manifest,
-  parseConfig,
-  parseIndex,
-  parseManifest,
-  selectManifest,
-} from '../../oci/index.ts';
+import { type Descriptor, findImageDocuments, type ImageDocuments, type LayerRef, readImage } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 
@@ -48,8 +37,8 @@ export async function resolveBase(deps: ResolveDeps, request: BaseRequest, conte
   const { store, pull } = deps;
   const { platform } = request;
   const root = await findRoot(store, reference);
-  const read = root === undefined ? undefined : await readImage(store, { root, platform });
-  const local = read === undefined ? undefined : toBase({ reference, ...read, storeAs: undefined });
+  const read = root && (await findImageDocuments(store.blobs, root, { platform, strict: true }));
+  const local = read?.kind === 'image' ? toBase(read.image, { reference, storeAs: undefined }) : undefined;
   const asksAnew = (pull === 'always' || pull === 'newer') && reference.digest === undefined;
   if (local !== undefined && !asksAnew) return local;
   if (pull === 'never') {
@@ -73,10 +62,8 @@ async function pullBase(
   const { platform } = request;
   const { pullImage } = await import('../../registry/index.ts');
   const pulled = await pullImage(await client(), { reference, platform, sink: store.blobs, layers: 'none' }, context);
-  const image = await readImage(store, { root: pulled.root, platform });
-  if (image === undefined)
-    throw new BuildError('INTERNAL', `${request.reference} was pulled, but is not in the store.`);
-  return toBase({ reference, ...image, storeAs: formatReference(reference) });
+  const image = await readImage(store.blobs, pulled.root, { platform, strict: true });
+  return toBase(image, { reference, storeAs: formatReference(reference) });
 }
 
 /** By name; a digest also finds an image that has another name. */
@@ -86,54 +73,14 @@ async function findRoot(store: Store, reference: Reference): Promise<Descriptor 
   return (await store.images.list()).find((image) => image.descriptor.digest === reference.digest)?.descriptor;
 }
 
-interface ReadImage {
-  readonly root: Descriptor;
-  readonly descriptor: Descriptor;
-  readonly manifest: Manifest;
-  readonly configBytes: Buffer;
-}
-
-/** The documents of the image for a platform below a root; undefined when one of them is not in the store. */
-export async function readImage(
-  store: Store,
-  { root, platform }: { readonly root: Descriptor; readonly platform: Platform },
-): Promise<ReadImage | undefined> {
-  let descriptor = root;
-  for (;;) {
-    const bytes = await readBlob(store, descriptor);
-    if (bytes === undefined) return undefined;
-    if (isIndexType(descriptor.mediaType)) {
-      const chosen = selectManifest(parseIndex(bytes), platform);
-      if (chosen === undefined) return undefined;
-      descriptor = chosen;
-      continue;
-    }
-    const manifest = parseManifest(bytes);
-    const configBytes = await readBlob(store, manifest.config);
-    return configBytes === undefined ? undefined : { root, descriptor, manifest, configBytes };
-  }
-}
-
-async function readBlob(store: Store, descriptor: Descriptor): Promise<Buffer | undefined> {
-  const present = await store.blobs.has(blobOf(descriptor));
-  return present ? store.blobs.read(blobOf(descriptor)) : undefined;
-}
-
-/** The base that a read image makes. @throws BuildError `IMAGE_INVALID` when config and manifest disagree. */
+/** The base that a read image makes. */
 export function toBase(
-  parts: ReadImage & { readonly reference: Reference; readonly storeAs: string | undefined },
+  image: ImageDocuments,
+  { reference, storeAs }: { readonly reference: Reference; readonly storeAs: string | undefined },
 ): BaseImage {
-  const { manifest, descriptor, root, storeAs } = parts;
-  const config = parseConfig(parts.configBytes);
-  const diffIds = config.rootfs.diff_ids;
-  const { registry, repository } = parts.reference;
+  const { descriptor, config, root } = image;
+  const { registry, repository } = reference;
   const origin = formatReference({ registry, repository, digest: descriptor.digest });
-  if (diffIds.length !== manifest.layers.length) {
-    throw new BuildError(
-      'IMAGE_INVALID',
-      `${origin} has ${manifest.layers.length} layers, but its config names ${diffIds.length}.`,
-    );
-  }
-  const layers = manifest.layers.map((blob, index): LayerRef => ({ diffId: diffIds[index]!, blob, origin }));
+  const layers = image.layers.map((layer): LayerRef => ({ ...layer, origin }));
   return { reference: origin, manifest: descriptor.digest, config, layers, root, storeAs };
 }

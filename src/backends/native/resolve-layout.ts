@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, digestAlgorithm, digestHex, type RunContext } from '../../core/index.ts';
 import type { BaseRequest } from '../../graph/index.ts';
-import { blobOf, type Descriptor, isIndexType, parseIndex, parseManifest } from '../../oci/index.ts';
+import { blobOf, type Descriptor, isIndexType, parseIndex, parseManifest, readImage } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
-import { type BaseImage, readImage, toBase } from './resolve-base.ts';
+import { type BaseImage, toBase } from './resolve-base.ts';
 
 const SCHEME = 'oci-layout://';
 const NAME = 'org.opencontainers.image.ref.name';
@@ -19,11 +19,8 @@ export async function resolveLayout(store: Store, request: BaseRequest, context:
   const { path, tag, digest } = splitLayout(request.reference);
   const root = await findImage({ path, tag, digest }, request.reference);
   await copyImage({ store, path }, root, context);
-  const image = await readImage(store, { root, platform: request.platform });
-  if (image === undefined) {
-    throw new BuildError('PLATFORM_NOT_FOUND', `${request.reference} has no image for the wanted platform.`);
-  }
-  const base = toBase({ reference: { registry: 'localhost', repository: 'layout' }, ...image, storeAs: undefined });
+  const image = await readImage(store.blobs, root, { platform: request.platform, strict: true });
+  const base = toBase(image, { reference: { registry: 'localhost', repository: 'layout' }, storeAs: undefined });
   // Nothing but the store has these layers now.
   return { ...base, layers: base.layers.map(({ diffId, blob }) => ({ diffId, blob })) };
 }

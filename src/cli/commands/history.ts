@@ -1,7 +1,6 @@
+import { type ImageDocuments, readImage } from '../../oci/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
-import { findImage } from '../images/find-image.ts';
-import { type ImageDetails, readImage } from '../images/read-image.ts';
 import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
 import { sanitizeLine } from '../terminal/sanitize.ts';
@@ -44,8 +43,8 @@ export const historyCommand = defineCommand({
   run: async ({ services, stdout, now }, { values, positionals }) => {
     const store = await services.openStore(values['data-dir']);
     const choice = choosePlatform(values.platform);
-    const { image } = await findImage(store, positionals[0]!, choice);
-    const rows = toRows(await readImage(store, image, choice));
+    const { descriptor } = await store.images.find(positionals[0]!);
+    const rows = toRows(await readImage(store.blobs, descriptor, choice));
     const digestText = ({ digest }: HistoryRow): string =>
       digest === null ? '-' : values['no-trunc'] ? digest : digest.slice('sha256:'.length).slice(0, 12);
     const commandText = ({ createdBy }: HistoryRow): string => {
@@ -75,7 +74,7 @@ function ageOf(created: string | null, nowMs: number): string {
 }
 
 /** Pairs entries with layers; layers beyond the history (some tools write none) come as entries of their own. */
-function toRows({ config, manifest }: ImageDetails): readonly HistoryRow[] {
+function toRows({ config, manifest }: ImageDocuments): readonly HistoryRow[] {
   const layers = [...manifest.layers];
   const rows: HistoryRow[] = (config.history ?? []).map((entry) => {
     const layer = entry.empty_layer === true ? undefined : layers.shift();

@@ -1,8 +1,9 @@
 import { familiarReference, parseReference } from '../../core/index.ts';
+import { type ImageDocuments, readImage } from '../../oci/index.ts';
 import type { Store, StoredImage } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
-import { type ImageDetails, layersSize, readImage } from '../images/read-image.ts';
+import { layersSize } from '../images/layers-size.ts';
 import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { splitPair, usage } from '../options/values.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
@@ -68,12 +69,12 @@ function shortId(id: string): string {
 }
 
 async function toRow(store: Store, image: StoredImage): Promise<ImageRow> {
-  const details = await readImage(store, image, choosePlatform(undefined)).catch(() => undefined);
+  const details = await readImage(store.blobs, image.descriptor, choosePlatform(undefined)).catch(() => undefined);
   const { repository, tag } = splitName(image.reference);
   return { reference: image.reference ?? null, repository, tag, digest: image.descriptor.digest, ...factsOf(details) };
 }
 
-function factsOf(details: ImageDetails | undefined): Pick<ImageRow, 'id' | 'platform' | 'created' | 'sizeBytes'> {
+function factsOf(details: ImageDocuments | undefined): Pick<ImageRow, 'id' | 'platform' | 'created' | 'sizeBytes'> {
   if (details === undefined) return { id: null, platform: null, created: null, sizeBytes: null };
   const { manifest, config } = details;
   return {

@@ -1,9 +1,9 @@
 import { familiarReference, parseReference } from '../../core/index.ts';
-import type { Store } from '../../store/index.ts';
+import { type Descriptor, type ImageDocuments, readImage } from '../../oci/index.ts';
+import type { Store, StoredImage } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
-import { findImage } from '../images/find-image.ts';
-import { type ImageDetails, layersSize, readImage } from '../images/read-image.ts';
+import { layersSize } from '../images/layers-size.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { usage } from '../options/values.ts';
 import { formatJson } from '../report/format-table.ts';
@@ -42,28 +42,29 @@ export const inspectCommand = defineCommand({
     const choice = choosePlatform(values.platform);
     const documents: unknown[] = [];
     for (const word of positionals) {
-      const { image } = await findImage(store, word, choice);
+      const { image, descriptor } = await store.images.find(word);
       if (values.raw) {
-        stdout.write(await readText(store, image.descriptor));
+        stdout.write(await readText(store, descriptor));
         continue;
       }
-      const details = await readImage(store, image, choice);
+      const details = await readImage(store.blobs, descriptor, choice);
       if (values.config) stdout.write(await readText(store, details.manifest.config));
-      else documents.push(await toDocument(store, details));
+      else documents.push(await toDocument(store, image, details));
     }
     if (!values.raw && !values.config) stdout.write(formatJson(documents));
     return undefined;
   },
 });
 
-async function readText(store: Store, { digest, size }: ImageDetails['descriptor']): Promise<string> {
+async function readText(store: Store, { digest, size }: Descriptor): Promise<string> {
   return (await store.blobs.read({ digest, sizeBytes: size })).toString('utf8');
 }
 
 /** docker inspect's names where docker has one. */
 async function toDocument(
   store: Store,
-  { stored, descriptor, manifest, config }: ImageDetails,
+  stored: StoredImage,
+  { descriptor, manifest, config }: ImageDocuments,
 ): Promise<Readonly<Record<string, unknown>>> {
   const names = (await store.images.list()).flatMap((image) =>
     image.descriptor.digest === stored.descriptor.digest && image.reference !== undefined

@@ -1,8 +1,6 @@
 import { BuildError, exitCodeOf, toBuildError } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
-import { choosePlatform } from '../images/choose-platform.ts';
-import { findImage } from '../images/find-image.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { formatError } from '../report/format-error.ts';
 import { familiarName } from '../report/format-result.ts';
@@ -43,7 +41,7 @@ export const rmiCommand = defineCommand({
 });
 
 async function namesToRemove(store: Store, word: string, force: boolean): Promise<readonly string[]> {
-  const { image, byName } = await findImage(store, word, choosePlatform(undefined));
+  const { image, byName } = await store.images.find(word);
   if (byName) return [image.reference!];
   const names = (await store.images.list()).flatMap(({ descriptor, reference }) =>
     descriptor.digest === image.descriptor.digest && reference !== undefined ? [reference] : [],

@@ -2,8 +2,6 @@ import { createWriteStream, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BuildError } from '../../core/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { choosePlatform } from '../images/choose-platform.ts';
-import { findImage } from '../images/find-image.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { usage } from '../options/values.ts';
 
@@ -42,8 +40,8 @@ export const saveCommand = defineCommand({
     const store = await context.services.openStore(values['data-dir']);
     const images = [];
     for (const word of positionals) {
-      const { image, byName } = await findImage(store, word, choosePlatform(undefined));
-      images.push({ reference: byName ? image.reference : undefined, descriptor: image.descriptor });
+      const { image, descriptor, byName } = await store.images.find(word);
+      images.push({ reference: byName ? image.reference : undefined, descriptor });
     }
     await context.services.save(
       {

@@ -1,7 +1,5 @@
 import { BuildError, formatReference, parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
-import { choosePlatform } from '../images/choose-platform.ts';
-import { findImage } from '../images/find-image.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 
 /** `zlayer tag` */
@@ -19,8 +17,8 @@ export const tagCommand = defineCommand({
       });
     }
     const store = await services.openStore(values['data-dir']);
-    const { image } = await findImage(store, word!, choosePlatform(undefined));
-    await store.images.set([formatReference(target)], image.descriptor);
+    const { descriptor } = await store.images.find(word!);
+    await store.images.set([formatReference(target)], descriptor);
     return undefined;
   },
 });

@@ -1,5 +1,5 @@
 import { parsePlatform, platformOfHost } from '../../core/index.ts';
-import type { ImageChoice } from './read-image.ts';
+import type { ImageChoice } from '../../oci/index.ts';
 
 /** Which image of an index is meant: exactly what `--platform` says, else preferably this machine's. Images are Linux ones. */
 export function choosePlatform(option: string | undefined): ImageChoice {

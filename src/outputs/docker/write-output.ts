@@ -1,10 +1,10 @@
 import { digestHex, familiarReference, type Platform, parseReference, type RunContext } from '../../core/index.ts';
-import { blobOf } from '../../oci/index.ts';
+import { blobOf, type ImageDocuments, readImage } from '../../oci/index.ts';
 import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
+import { exactly } from '../exactly.ts';
 import { blobPath, listImageBlobs } from '../image-blobs.ts';
 import { LAYOUT_FILE, layoutEntries, layoutIndex } from '../layout-files.ts';
-import { type ImageDocuments, readImage } from '../read-image.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { type Destination, writeDestination } from '../write-destination.ts';
 
@@ -58,7 +58,7 @@ async function openImage(
   { image, platform, compression, level }: DockerOutput & { readonly image: NamedImage },
   context: RunContext,
 ): Promise<OpenedImage> {
-  const { descriptor } = await readImage(store.blobs, image.descriptor, { platform });
+  const { descriptor } = await readImage(store.blobs, image.descriptor, exactly(platform));
   const compressed = await compressLayers(store, { descriptor, compression, level }, context);
   try {
     const documents = await readImage(compressed.source, compressed.descriptor);

@@ -1,8 +1,7 @@
 import type { CompressionKind } from '../../archive/index.ts';
 import { type BlobId, BuildError, formatReference, isBuildError, parseReference } from '../../core/index.ts';
-import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPES } from '../../oci/index.ts';
+import { type Descriptor, findConfig, type Manifest, MEDIA_TYPES } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
-import { readJson } from '../read-image.ts';
 import { sniffCompression } from '../sniff-compression.ts';
 import type { NamedImage } from '../types.ts';
 import type { ArchiveFiles } from './archive-files.ts';
@@ -69,7 +68,7 @@ async function putManifest(store: Store, files: ArchiveFiles, image: DockerImage
     digest: configBlob.digest,
     size: configBlob.sizeBytes,
   };
-  const diffIds = (await readJson<ImageConfig>(store.blobs, config)).rootfs?.diff_ids ?? [];
+  const diffIds = (await findConfig(store.blobs, { config }))?.rootfs.diff_ids ?? [];
   if (diffIds.length !== image.Layers.length)
     throw broken(`"${image.Config}" describes ${diffIds.length} layers, not ${image.Layers.length}`);
   const layers: Descriptor[] = [];

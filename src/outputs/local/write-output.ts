@@ -10,9 +10,9 @@ import {
   textOfPath,
   throwIfCancelled,
 } from '../../core/index.ts';
-import type { Descriptor } from '../../oci/index.ts';
+import { type Descriptor, readImage } from '../../oci/index.ts';
+import { exactly } from '../exactly.ts';
 import { openRootfs } from '../open-rootfs.ts';
-import { readImage } from '../read-image.ts';
 import type { OutputDeps } from '../types.ts';
 import { guardOutput, temporarySibling } from '../write-destination.ts';
 import { createTreeWriter, type WrittenDirectory } from './tree-writer.ts';
@@ -37,7 +37,7 @@ const ENTRIES_PER_TURN = 500;
  * @throws BuildError `OUTPUT_FAILED` when a file is where a directory must go, or the other way round; and as `openRootfs`.
  */
 export async function writeLocalOutput({ store }: OutputDeps, output: LocalOutput, context: RunContext): Promise<void> {
-  const image = await readImage(store.blobs, output.descriptor, { platform: output.platform });
+  const image = await readImage(store.blobs, output.descriptor, exactly(output.platform));
   const rootfs = await openRootfs(store, image, context);
   const target = guardOutput(output.destination, () => openTarget(output.destination));
   try {

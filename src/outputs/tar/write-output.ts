@@ -1,9 +1,9 @@
 import { type LayerEntry, layerEntriesOf, readContent } from '../../archive/index.ts';
 import type { Platform, RunContext } from '../../core/index.ts';
-import type { Descriptor } from '../../oci/index.ts';
+import { type Descriptor, readImage } from '../../oci/index.ts';
 import { type ArchiveMember, encodeArchive } from '../encode-archive.ts';
+import { exactly } from '../exactly.ts';
 import { openRootfs } from '../open-rootfs.ts';
-import { readImage } from '../read-image.ts';
 import type { OutputDeps } from '../types.ts';
 import { type Destination, writeDestination } from '../write-destination.ts';
 
@@ -24,7 +24,7 @@ export async function* encodeRootfs(
   output: TarOutput,
   context: RunContext,
 ): AsyncGenerator<Uint8Array> {
-  const image = await readImage(store.blobs, output.descriptor, { platform: output.platform });
+  const image = await readImage(store.blobs, output.descriptor, exactly(output.platform));
   const rootfs = await openRootfs(store, image, context);
   try {
     yield* encodeArchive(toMembers(layerEntriesOf(rootfs.tree)));
