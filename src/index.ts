@@ -7,6 +7,8 @@ export {
   type BuildRequest,
   type BuildResult,
   build,
+  type CacheLocation,
+  type CacheTarget,
   type CheckResult,
   type ContextInput,
   check,

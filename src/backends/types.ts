@@ -7,6 +7,8 @@ import type { PruneOptions, PruneResult } from '../store/index.ts';
 import type { Capabilities } from './features.ts';
 import type { BackendKind } from './kinds.ts';
 
+export type { CacheLocation, CacheTarget };
+
 /** Where the files of a build come from. */
 export type ContextInput =
   | { readonly kind: 'directory'; readonly path: string }

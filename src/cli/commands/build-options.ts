@@ -85,6 +85,16 @@ export const BUILD_OPTIONS = {
     help: "Write the result there as JSON, with buildx's keys",
     complete: 'file',
   },
+  'cache-from': {
+    kind: 'list',
+    placeholder: 'CACHE',
+    help: 'Shared cache to take results from: NAME, type=registry,ref=NAME or type=local,src=DIR[,tag=TAG]; one that is missing is a warning',
+  },
+  'cache-to': {
+    kind: 'list',
+    placeholder: 'CACHE',
+    help: 'Shared cache to write: type=registry,ref=NAME or type=local,dest=DIR[,tag=TAG], with mode=min|max (the steps of the image, or all), compression=…, ignore-error=true',
+  },
   quiet: { kind: 'boolean', short: 'q', help: 'Print nothing but the image id' },
   ...PROGRESS_OPTION,
   plan: { kind: 'boolean', help: 'Tell what would be run, and why, without running it' },
@@ -128,16 +138,6 @@ export const BUILD_OPTIONS = {
   provenance: { kind: 'refused', takesValue: true, accepts: ['false'], help: 'provenance attestations are not made' },
   sbom: { kind: 'refused', takesValue: true, accepts: ['false'], help: 'SBOM attestations are not made' },
   attest: { kind: 'refused', takesValue: true, help: 'attestations are not made' },
-  'cache-from': {
-    kind: 'refused',
-    takesValue: true,
-    help: 'the build cache is the local store; it is not read from elsewhere',
-  },
-  'cache-to': {
-    kind: 'refused',
-    takesValue: true,
-    help: 'the build cache is the local store; it is not written elsewhere',
-  },
   builder: { kind: 'refused', takesValue: true, help: 'there is one builder, in this process' },
   'cgroup-parent': { kind: 'refused', takesValue: true, help: 'steps are not put into a cgroup of their own' },
   compress: { kind: 'refused', takesValue: false, accepts: ['false'], help: 'the context is read in place, not sent' },

@@ -166,7 +166,6 @@ describe('createBuildRequest()', () => {
     [['--platform', 'linux/amd64,linux/arm64', '.'], '--platform'],
     [['--network=custom', '.'], '--network=custom'],
     [['--add-host', 'h:host-gateway', '.'], '--add-host cannot use host-gateway'],
-    [['--cache-from', 'x', '.'], '--cache-from'],
     [['--squash', '.'], '--squash'],
     [['--sbom=true', '.'], '--sbom'],
     [['-m', '1g', '.'], '-m'],

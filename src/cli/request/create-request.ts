@@ -6,6 +6,7 @@ import type { CommandContext } from '../command.ts';
 import type { BuildOptions } from '../commands/build-options.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { parsePairs, parseSize, splitPair, usage } from '../options/values.ts';
+import { parseCacheFrom, parseCacheTo } from './parse-cache.ts';
 import { parseOutputs } from './parse-output.ts';
 import { parseHost, parseNetwork, parsePlatforms, parsePull, parseUlimit } from './parse-run-options.ts';
 import { parseSecrets } from './parse-secret.ts';
@@ -49,6 +50,8 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     shmSizeBytes: values['shm-size'] === undefined ? undefined : parseSize(values['shm-size'], '--shm-size'),
     ulimits: values.ulimit.map(parseUlimit),
     buildContexts: parseBuildContexts(values['build-context']),
+    cacheFrom: parseCacheFrom(values['cache-from']),
+    cacheTo: parseCacheTo(values['cache-to']),
     outputs: chooseOutputs(outputs, values),
     push: values.push,
     parallelism: values.parallelism,

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { parseCacheFrom, parseCacheTo } from './parse-cache.ts';
+
+describe('parseCacheFrom()', () => {
+  it('reads a name alone as a cache in a registry', () => {
+    expect(parseCacheFrom(['registry.example.com/app:cache'])).toEqual([
+      { kind: 'registry', reference: 'registry.example.com/app:cache' },
+    ]);
+  });
+
+  it.each([
+    ['type=registry,ref=app:cache', { kind: 'registry', reference: 'app:cache' }],
+    ['type=local,src=dir', { kind: 'local', directory: 'dir' }],
+    ['type=local,src=dir,tag=main', { kind: 'local', directory: 'dir', tag: 'main' }],
+  ])('reads %s', (text, location) => {
+    expect(parseCacheFrom([text])).toEqual([location]);
+  });
+
+  it.each([
+    ['type=registry', 'USAGE', 'lacks ref='],
+    ['type=local,dest=dir', 'UNSUPPORTED', 'dest=dir'],
+    ['ref=app', 'UNSUPPORTED', 'has no type'],
+    ['type=azblob,name=x', 'UNSUPPORTED', 'name=x'],
+    ['type=azblob', 'UNSUPPORTED', 'unknown type'],
+    ['type=local,src=dir,loose', 'USAGE', 'loose'],
+  ])('refuses %s', (text, code, part) => {
+    expect(() => parseCacheFrom([text])).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(part) }),
+    );
+  });
+});
+
+describe('parseCacheTo()', () => {
+  it('keeps only the steps of the image unless mode says otherwise', () => {
+    expect(parseCacheTo(['type=local,dest=dir'])).toEqual([{ kind: 'local', directory: 'dir', mode: 'min' }]);
+    expect(parseCacheTo(['app:cache'])).toEqual([{ kind: 'registry', reference: 'app:cache', mode: 'min' }]);
+  });
+
+  it('reads every attribute', () => {
+    const text =
+      'type=registry,ref=app:cache,mode=max,compression=zstd,compression-level=3,ignore-error=true,image-manifest=true,oci-mediatypes=true';
+    expect(parseCacheTo([text])).toEqual([
+      {
+        kind: 'registry',
+        reference: 'app:cache',
+        mode: 'max',
+        compression: 'zstd',
+        compressionLevel: 3,
+        ignoreError: true,
+      },
+    ]);
+  });
+
+  it.each([
+    ['type=local,dest=dir,mode=most', 'USAGE', 'mode=most'],
+    ['type=local,dest=dir,compression-level=x', 'USAGE', 'compression-level=x'],
+    ['type=registry,ref=app,image-manifest=false', 'UNSUPPORTED', 'image-manifest=false'],
+    ['type=inline', 'UNSUPPORTED', 'unknown type'],
+  ])('refuses %s', (text, code, part) => {
+    expect(() => parseCacheTo([text])).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(part) }),
+    );
+  });
+});

@@ -1,0 +1,99 @@
+import type { CacheLocation, CacheTarget } from '../../backends/index.ts';
+import { BuildError } from '../../core/index.ts';
+import { parseFields, usage } from '../options/values.ts';
+
+const COMPRESSIONS = ['gzip', 'zstd', 'none'] as const;
+
+/** Attributes of buildx that describe what is always so here, by the value that they may have. */
+const ALWAYS_SO: Readonly<Record<string, string>> = { 'oci-mediatypes': 'true', 'image-manifest': 'true' };
+
+type Option = '--cache-from' | '--cache-to';
+
+/**
+ * Reads `--cache-from` in buildx's notation: `type=registry,ref=NAME`, `type=local,src=DIRECTORY[,tag=TAG]`, or a name alone.
+ *
+ * @throws BuildError `USAGE`; `UNSUPPORTED` for types and attributes that are not offered.
+ */
+export function parseCacheFrom(texts: readonly string[]): readonly CacheLocation[] {
+  return texts.map((text) => {
+    if (!text.includes('=')) return { kind: 'registry', reference: text };
+    const attributes = readAttributes(text, '--cache-from', ['ref', 'src', 'tag']);
+    return toLocation(attributes, { option: '--cache-from', text, directory: 'src' });
+  });
+}
+
+/**
+ * Reads `--cache-to` in buildx's notation: `type=registry,ref=NAME` or `type=local,dest=DIRECTORY[,tag=TAG]`, with `mode=min|max`,
+ * `compression`, `compression-level` and `ignore-error`.
+ *
+ * @throws BuildError as `parseCacheFrom`.
+ */
+export function parseCacheTo(texts: readonly string[]): readonly CacheTarget[] {
+  return texts.map((text) => {
+    const known = ['ref', 'dest', 'tag', 'mode', 'compression', 'compression-level', 'ignore-error'];
+    const attributes = readAttributes(text.includes('=') ? text : `type=registry,ref=${text}`, '--cache-to', known);
+    const level = attributes.get('compression-level');
+    const compression = choose(attributes, 'compression', COMPRESSIONS);
+    return {
+      ...toLocation(attributes, { option: '--cache-to', text, directory: 'dest' }),
+      mode: choose(attributes, 'mode', ['min', 'max']) ?? 'min',
+      ...(choose(attributes, 'ignore-error', ['true', 'false']) === 'true' ? { ignoreError: true } : {}),
+      ...(compression === undefined ? {} : { compression }),
+      ...(level === undefined ? {} : { compressionLevel: parseLevel(level, text) }),
+    };
+  });
+}
+
+function readAttributes(text: string, option: Option, known: readonly string[]): ReadonlyMap<string, string> {
+  const attributes = new Map<string, string>();
+  for (const { key, value } of parseFields(text, option)) {
+    if (value === undefined) throw usage(`${option} takes key=value, not "${key}" (in "${text}").`);
+    attributes.set(key, value);
+  }
+  for (const [key, value] of attributes) {
+    if (key === 'type' || known.includes(key) || ALWAYS_SO[key] === value) continue;
+    throw new BuildError('UNSUPPORTED', `The attribute ${key}=${value} of ${option} is not supported.`, {
+      hint: `It has: type, ${known.join(', ')}.`,
+    });
+  }
+  return attributes;
+}
+
+function toLocation(
+  attributes: ReadonlyMap<string, string>,
+  { option, text, directory }: { readonly option: Option; readonly text: string; readonly directory: string },
+): CacheLocation {
+  const required = (key: string): string =>
+    attributes.get(key) || fail(`${option} "${text}" lacks ${key}=.`, `Write ${key}=….`);
+  const type = attributes.get('type');
+  const tag = attributes.get('tag');
+  if (type === 'registry') return { kind: 'registry', reference: required('ref') };
+  if (type === 'local') {
+    return { kind: 'local', directory: required(directory), ...(tag === undefined ? {} : { tag }) };
+  }
+  throw new BuildError(
+    'UNSUPPORTED',
+    `${option} "${text}" ${type === undefined ? 'has no type' : `has an unknown type`}.`,
+    {
+      hint: 'The types are registry and local.',
+    },
+  );
+}
+
+function choose<T extends string>(
+  attributes: ReadonlyMap<string, string>,
+  key: string,
+  choices: readonly T[],
+): T | undefined {
+  const value = attributes.get(key);
+  if (value === undefined) return undefined;
+  return choices.find((choice) => choice === value) ?? fail(`${key}=${value} is none of ${choices.join(', ')}.`);
+}
+
+function parseLevel(text: string, whole: string): number {
+  return /^\d{1,2}$/.test(text) ? Number(text) : fail(`compression-level=${text} in "${whole}" is not a small number.`);
+}
+
+function fail(message: string, hint?: string): never {
+  throw usage(message, hint);
+}

@@ -1,0 +1,199 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type BuildEvent, type BuildRequest, type BuildResult, build } from '../../src/index.ts';
+import { type DockerRegistry, missingPrograms, startDockerRegistry } from '../registry/docker-registry.ts';
+import { importBusybox, missingForRun } from './busybox-image.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'zlayer-shared-cache-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+let machines = 0;
+
+/** A store of its own: another machine. */
+function machine(): string {
+  machines += 1;
+  return join(home, `machine-${machines}`);
+}
+
+const TWO_STAGES = `FROM scratch AS tools
+COPY tool /tool
+FROM scratch
+COPY a.txt /a
+COPY --from=tools /tool /bin/tool
+COPY b.txt /b
+`;
+
+function contextOf(files: Readonly<Record<string, string>>): string {
+  const directory = mkdtempSync(join(home, 'context-'));
+  mkdirSync(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return directory;
+}
+
+const FILES = { Dockerfile: TWO_STAGES, 'a.txt': 'a', 'b.txt': 'b', tool: 'tool' };
+
+interface Observed {
+  readonly result: BuildResult;
+  readonly events: readonly BuildEvent[];
+}
+
+async function run(dataDir: string, path: string, options: Partial<BuildRequest>): Promise<Observed> {
+  const events: BuildEvent[] = [];
+  const request: BuildRequest = { context: { kind: 'directory', path }, dataDir, ...options };
+  const result = await build(request, { onEvent: (event) => events.push(event) });
+  return { result, events };
+}
+
+function verdicts({ result }: Observed): readonly string[] {
+  return result.steps.filter(({ name }) => /COPY|RUN/.test(name)).map(({ verdict }) => verdict.kind);
+}
+
+function warnings({ events }: Observed): readonly string[] {
+  return events.flatMap((event) => (event.kind === 'warning' ? [`${event.code}: ${event.message}`] : []));
+}
+
+describe('a local shared cache', () => {
+  const directory = join(home, 'cache');
+  const max = [{ kind: 'local', directory, mode: 'max' }] as const;
+  const from = [{ kind: 'local', directory }] as const;
+
+  it('gives another machine every step, and the same layers', async () => {
+    const context = contextOf(FILES);
+    const first = await run(machine(), context, { cacheTo: max });
+    const second = await run(machine(), context, { cacheFrom: from });
+    expect(verdicts(first)).toEqual(['run', 'run', 'run', 'run']);
+    expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
+    expect(second.result.config.rootfs).toEqual(first.result.config.rootfs);
+  });
+
+  it('has the steps of the image alone with mode min', async () => {
+    const context = contextOf({ ...FILES, tool: 'another' });
+    const least = join(home, 'cache-min');
+    await run(machine(), context, { cacheTo: [{ kind: 'local', directory: least, mode: 'min' }] });
+    const second = await run(machine(), context, { cacheFrom: [{ kind: 'local', directory: least }] });
+    expect(second.result.steps.find(({ name }) => name.includes('COPY tool'))?.verdict.kind).toBe('run');
+    expect(second.result.steps.find(({ name }) => name.includes('COPY b.txt'))?.verdict.kind).toBe('cached');
+  });
+
+  it('stays as large as what it holds', async () => {
+    const bounded = join(home, 'cache-bounded');
+    const target = [{ kind: 'local', directory: bounded, mode: 'max' }] as const;
+    const blobs = join(bounded, 'blobs/sha256');
+    const counts: number[] = [];
+    for (const text of ['one', 'two', 'three']) {
+      await run(machine(), contextOf({ ...FILES, 'a.txt': text }), { cacheTo: target });
+      counts.push(readdirSync(blobs).length);
+    }
+    expect(counts[2]).toBe(counts[0]);
+  });
+
+  it('is a warning that names it when it is missing, broken, or something else', async () => {
+    const broken = join(home, 'cache-broken');
+    await run(machine(), contextOf(FILES), { cacheTo: [{ kind: 'local', directory: broken, mode: 'max' }] });
+    const index = JSON.parse(readFileSync(join(broken, 'index.json'), 'utf8')) as { manifests: [{ digest: string }] };
+    writeFileSync(join(broken, 'blobs/sha256', index.manifests[0].digest.slice(7)), '{}');
+    const missing = join(home, 'cache-missing');
+    const observed = await run(machine(), contextOf(FILES), {
+      cacheFrom: [
+        { kind: 'local', directory: missing },
+        { kind: 'local', directory: broken },
+      ],
+    });
+    expect(warnings(observed)).toEqual([
+      `CacheNotImported: The cache ${missing} is not used: there is none yet.`,
+      expect.stringContaining(`The cache ${broken} is not used: The cache in ${broken} is damaged`),
+    ]);
+    expect(verdicts(observed)).toEqual(['run', 'run', 'run', 'run']);
+  });
+
+  it('fails the build when it cannot be written, unless errors are ignored', async () => {
+    const file = join(home, 'a-file');
+    writeFileSync(file, '');
+    const target = { kind: 'local', directory: file, mode: 'max' } as const;
+    await expect(run(machine(), contextOf(FILES), { cacheTo: [target] })).rejects.toMatchObject({
+      code: 'OUTPUT_FAILED',
+    });
+    const observed = await run(machine(), contextOf(FILES), { cacheTo: [{ ...target, ignoreError: true }] });
+    expect(warnings(observed).join()).toContain(`CacheNotExported: The cache ${file} was not written`);
+  });
+});
+
+describe.skipIf(missingPrograms('docker-registry').length > 0)('a shared cache in a registry', () => {
+  let registry: DockerRegistry;
+  beforeAll(async () => {
+    registry = await startDockerRegistry();
+  });
+  afterAll(async () => registry.stop());
+
+  const transfers = ({ events }: Observed, direction: string): readonly string[] =>
+    events.flatMap((event) =>
+      event.kind === 'transfer' && event.direction === direction && event.done ? [event.name] : [],
+    );
+
+  it('gives another machine every step; only what the image needs is fetched', async () => {
+    const reference = `${registry.host}/team/cache:main`;
+    const context = contextOf({ ...FILES, tool: 'in a registry' });
+    await run(machine(), context, { cacheTo: [{ kind: 'registry', reference, mode: 'max' }] });
+    const second = await run(machine(), context, { cacheFrom: [{ kind: 'registry', reference }] });
+    expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
+    expect(second.result.layers).toHaveLength(3);
+    // The cache's config and the image's layers: that of stage `tools` is in no image.
+    expect(transfers(second, 'pull')).toHaveLength(1 + 3);
+  });
+
+  it('is written again by a build that took everything from it, without fetching what it has', async () => {
+    const reference = `${registry.host}/team/again:main`;
+    const context = contextOf({ ...FILES, tool: 'again' });
+    const target = [{ kind: 'registry', reference, mode: 'max' }] as const;
+    await run(machine(), context, { cacheTo: target });
+    const again = await run(machine(), context, { cacheFrom: target, cacheTo: target });
+    expect(transfers(again, 'pull')).toHaveLength(1 + 3);
+    const third = await run(machine(), context, { cacheFrom: target });
+    expect(verdicts(third)).toEqual(['cached', 'cached', 'cached', 'cached']);
+  });
+
+  it('moves to another repository whole', async () => {
+    const from = `${registry.host}/team/from:main`;
+    const to = `${registry.host}/other/to:main`;
+    const context = contextOf({ ...FILES, tool: 'moved' });
+    await run(machine(), context, { cacheTo: [{ kind: 'registry', reference: from, mode: 'max' }] });
+    await run(machine(), context, {
+      cacheFrom: [{ kind: 'registry', reference: from }],
+      cacheTo: [{ kind: 'registry', reference: to, mode: 'max' }],
+    });
+    const third = await run(machine(), context, { cacheFrom: [{ kind: 'registry', reference: to }] });
+    expect(verdicts(third)).toEqual(['cached', 'cached', 'cached', 'cached']);
+  });
+
+  it('goes on without a registry that cannot be reached', async () => {
+    const reference = '127.0.0.1:1/team/cache:main';
+    const observed = await run(machine(), contextOf(FILES), { cacheFrom: [{ kind: 'registry', reference }] });
+    expect(warnings(observed).join()).toContain(`The cache ${reference} is not used`);
+  });
+
+  it.skipIf(missingForRun() !== undefined)(
+    'holds steps on a base that is pulled from elsewhere, and not the base',
+    async () => {
+      const maker = machine();
+      await importBusybox(maker);
+      const base = `${registry.host}/bases/busybox:1`;
+      const publish = contextOf({ Dockerfile: 'FROM localhost/busybox:latest\n' });
+      await run(maker, publish, { tags: [base], push: true });
+      const reference = `${registry.host}/team/run:main`;
+      const context = contextOf({ Dockerfile: `FROM ${base}\nCOPY x /x\nRUN cat /x > /y && date >> /y\n`, x: 'x' });
+      const first = await run(machine(), context, { cacheTo: [{ kind: 'registry', reference, mode: 'max' }] });
+      const another = machine();
+      const second = await run(another, context, { cacheFrom: [{ kind: 'registry', reference }] });
+      expect(verdicts(second)).toEqual(['cached', 'cached']);
+      expect(second.result.config.rootfs).toEqual(first.result.config.rootfs);
+      const response = await fetch(`http://${registry.host}/v2/team/run/manifests/main`, {
+        headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+      });
+      const manifest = (await response.json()) as { readonly layers: readonly unknown[] };
+      expect(manifest.layers).toHaveLength(2);
+      expect(statSync(another).isDirectory()).toBe(true);
+    },
+  );
+});
