@@ -1,5 +1,18 @@
-import { BuildError, type RunContext } from '../core/index.ts';
+import { BuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
+import type { Feature } from './features.ts';
+import type { Capable } from './refuse-unsupported.ts';
 import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, LoadedRequest } from './types.ts';
+
+/** The backends that an error may name as able to do what the chosen one cannot. */
+export type Others = () => Promise<readonly Capable[]>;
+
+/** A loaded request, and who else could do it. */
+export interface BuildInput {
+  readonly loaded: LoadedRequest;
+  readonly others?: Others;
+}
+
+const NO_OTHERS: Others = async () => [];
 
 /**
  * Builds a loaded request with one backend, takes the image to every output, and pushes its names where that is asked for.
@@ -11,11 +24,12 @@ import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, LoadedRequest 
  */
 export async function buildWith(
   backend: BuildBackend,
-  loaded: LoadedRequest,
+  { loaded, others = NO_OTHERS }: BuildInput,
   context: RunContext,
 ): Promise<BuildResult> {
   const { request } = loaded;
   checkPush(request);
+  await requireAble(backend, { loaded, others, purpose: 'build' }, context);
   const built = await backend.buildImage(loaded, context);
   const image = built.digest;
   for (const output of request.outputs ?? []) {
@@ -27,8 +41,41 @@ export async function buildWith(
 }
 
 /** What `buildWith` would do. @throws BuildError as `buildWith` does. */
-export async function planWith(backend: BuildBackend, loaded: LoadedRequest, context: RunContext): Promise<BuildPlan> {
+export async function planWith(
+  backend: BuildBackend,
+  { loaded, others = NO_OTHERS }: BuildInput,
+  context: RunContext,
+): Promise<BuildPlan> {
+  await requireAble(backend, { loaded, others, purpose: 'plan' }, context);
   return backend.planImage(loaded, context);
+}
+
+interface AbleInput extends Required<BuildInput> {
+  readonly purpose: 'build' | 'plan';
+}
+
+/** What a backend that drives another program can do is known once it was asked whether it can work at all. */
+async function requireAble(backend: BuildBackend, input: AbleInput, context: RunContext): Promise<void> {
+  if (backend.name !== 'native') {
+    const found = await backend.isAvailable(context);
+    throwIfCancelled(context.signal);
+    if (!found.available) throw unavailable(backend, found.reasons);
+  }
+  const lacking = (Object.keys(backend.capabilities) as Feature[]).filter(
+    (name) => backend.capabilities[name] !== true,
+  );
+  if (lacking.length === 0) return;
+  const [{ needsOf }, { refuseUnsupported }] = await Promise.all([
+    import('./needs.ts'),
+    import('./refuse-unsupported.ts'),
+  ]);
+  await refuseUnsupported(backend, needsOf(input.loaded, input.purpose), input.others);
+}
+
+function unavailable({ name }: BuildBackend, reasons: readonly string[]): BuildError {
+  return new BuildError('BACKEND_UNAVAILABLE', `The backend ${name} cannot work here: ${reasons.join('; ')}.`, {
+    hint: 'See `zlayer backends` for what is there.',
+  });
 }
 
 /** @throws BuildError `USAGE` for a push of an image without a name. */

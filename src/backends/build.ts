@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
 import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../dockerfile/index.ts';
 import type { Store } from '../store/index.ts';
-import { buildWith, checkPush, planWith } from './build-with.ts';
+import { buildWith, checkPush, type Others, planWith } from './build-with.ts';
 import { loadRequest } from './load-request.ts';
 import { checkNative } from './native/native-backend.ts';
 import { imageOsOf, openBackend } from './open-backend.ts';
@@ -31,8 +31,8 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   context.emit({ kind: 'build-started', time: startedMs, buildId: randomUUID(), fileName });
   try {
     checkPush(request);
-    const result = await withBackend(request, context, async ({ store, backend }) =>
-      buildWith(backend, await loadRequest(store, request, context), context),
+    const result = await withBackend(request, context, async ({ store, backend, others }) =>
+      buildWith(backend, { loaded: await loadRequest(store, request, context), others }, context),
     );
     const durationMs = Date.now() - startedMs;
     const { digest, references } = result;
@@ -54,8 +54,8 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
 export async function plan(request: BuildRequest, options: BuildOptions = {}): Promise<BuildPlan> {
   const context = runContext(options);
   try {
-    return await withBackend(request, context, async ({ store, backend }) =>
-      planWith(backend, await loadRequest(store, request, context), context),
+    return await withBackend(request, context, async ({ store, backend, others }) =>
+      planWith(backend, { loaded: await loadRequest(store, request, context), others }, context),
     );
   } catch (thrown) {
     throw toBuildError(thrown);
@@ -114,10 +114,16 @@ function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void
   };
 }
 
+interface Opened {
+  readonly store: Store;
+  readonly backend: BuildBackend;
+  readonly others: Others;
+}
+
 async function withBackend<T>(
   request: Pick<BuildRequest, 'backend' | 'dataDir' | 'platform'>,
   context: RunContext,
-  work: (opened: { readonly store: Store; readonly backend: BuildBackend }) => Promise<T>,
+  work: (opened: Opened) => Promise<T>,
 ): Promise<T> {
   const os = await imageOsOf(request.platform);
   const store = await openImageStore(request.dataDir, context);
@@ -126,7 +132,9 @@ async function withBackend<T>(
   try {
     const { backend } = await openBackend(deps, { backend: request.backend, os }, context);
     try {
-      return await work({ store, backend });
+      const others = async () =>
+        (await import('./other-backends.ts')).otherBackends(deps, { backend: backend.name, os });
+      return await work({ store, backend, others });
     } finally {
       await backend.close();
     }

@@ -1,6 +1,7 @@
+export type { CacheLocation, CacheTarget } from '../cache/index.ts';
 export type { BackendDeps } from './backend-deps.ts';
 export { type BuildOptions, build, check, outline, plan, targets } from './build.ts';
-export { buildWith, planWith } from './build-with.ts';
+export { type BuildInput, buildWith, type Others, planWith } from './build-with.ts';
 export { configOfChanges } from './config-of-changes.ts';
 export { createBackend } from './create-backend.ts';
 export { type Capabilities, FEATURES, type Feature } from './features.ts';
