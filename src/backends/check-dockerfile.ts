@@ -1,6 +1,6 @@
 import { BuildError, type Platform, type RunContext } from '../core/index.ts';
 import { type LintFinding, type LintResult, lintDockerfile } from '../dockerfile/index.ts';
-import { platformArgs } from '../graph/index.ts';
+import { contextNamed, type NamedContext, platformArgs } from '../graph/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import type { LoadedRequest } from './types.ts';
 
@@ -11,6 +11,7 @@ export interface CheckFacts {
   readonly hostPlatform: Platform;
   /** Base images by their names as FROM writes them, expanded. What is not here is not known. */
   readonly images: ReadonlyMap<string, KnownImage>;
+  readonly contexts: ReadonlyMap<string, NamedContext>;
 }
 
 /** A base image, and the platform that it was asked for. */
@@ -21,11 +22,12 @@ export interface KnownImage {
 
 /** The build checks over a request, with everything that is known of it. @throws BuildError `DOCKERFILE_INVALID` */
 export function checkDockerfile({ request, dockerfile, context }: LoadedRequest, facts: CheckFacts): LintResult {
-  const { platform, hostPlatform, images } = facts;
+  const { platform, hostPlatform, images, contexts } = facts;
   return lintDockerfile(dockerfile, {
     buildArgs: request.buildArgs ?? {},
     platformArgs: platformArgs(platform, hostPlatform, request.target ?? 'default'),
     secrets: Object.keys(request.secrets ?? {}),
+    isContext: (name) => contextNamed(contexts, name, platform) !== undefined,
     variablesOfImage: (image) => variablesOf(images.get(image)?.config),
     platformOfImage: (image) => {
       const known = images.get(image);

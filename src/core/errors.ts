@@ -91,6 +91,8 @@ export interface ErrorFacts {
     /** The ignore rule that hides the path, when one does. */
     readonly ignoredBy?: { readonly fileName: string; readonly line: number; readonly pattern: string };
   };
+  SECRET_MISSING: { readonly id: string };
+  SSH_MISSING: { readonly id: string };
   REGISTRY_UNAUTHORIZED: { readonly registry: string; readonly credentialSource: string };
   BLOB_DIGEST_MISMATCH: { readonly expected: string; readonly actual: string };
 }

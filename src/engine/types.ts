@@ -47,6 +47,8 @@ export interface EngineEnv {
   readonly secrets: SecretProvider;
   /** Path of an agent's socket by ssh id. */
   readonly sshAgents: ReadonlyMap<string, string>;
+  /** Where CDI devices are described; default /etc/cdi and /var/run/cdi. */
+  readonly cdiDirectories?: readonly string[];
   /** Seconds since the epoch for entries that the build itself makes (SOURCE_DATE_EPOCH or the build's start). */
   readonly clockSeconds: number;
   /** Latest mtime allowed in new layers (`rewrite-timestamp`); absent: files keep theirs. */

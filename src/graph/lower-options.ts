@@ -1,4 +1,4 @@
-import type { Digest, Platform } from '../core/index.ts';
+import type { Digest, Platform, SourceLocation } from '../core/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 
 /** A context given by name (`--build-context`), already understood. */
@@ -14,6 +14,7 @@ export interface LowerOptions {
   readonly hostPlatform: Platform;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** By the names that the user gave: `alpine`, `docker.io/library/alpine:latest`, `app::linux/arm64`. */
   readonly contexts: ReadonlyMap<string, NamedContext>;
   readonly network: 'default' | 'none' | 'host';
   readonly extraHosts: ReadonlyArray<{ readonly name: string; readonly address: string }>;
@@ -34,6 +35,10 @@ export interface BaseRequest {
   /** As written after expansion, such as `node:20`. */
   readonly reference: string;
   readonly platform: Platform;
+  /** Where the Dockerfile names it first; for errors. */
+  readonly location?: SourceLocation;
+  /** A stage whose name is so near that it may have been meant. */
+  readonly nearestStage?: string;
 }
 
 /** A base image as resolved. */

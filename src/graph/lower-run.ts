@@ -1,10 +1,10 @@
-import { BuildError, formatPlatform } from '../core/index.ts';
-import { type Mount, parseMount, type RunInstruction } from '../dockerfile/index.ts';
+import { BuildError, formatPlatform, type SourceRange, withLocation } from '../core/index.ts';
+import { type Mount, parseDevice, parseMount, type RunInstruction, rangeOfFlag } from '../dockerfile/index.ts';
 import { proxyEnv } from './arguments.ts';
-import { type ExecMount, type ExecOp, SCRIPT_PATH, type VertexId } from './ops.ts';
+import { type ExecDevice, type ExecMount, type ExecOp, SCRIPT_PATH, type VertexId } from './ops.ts';
 import { envOf, locationOf } from './scope.ts';
 import { absolute, type StageState, shellOf, withHistory } from './stage-state.ts';
-import { describeStep, type StepInput } from './step-input.ts';
+import { describeStep, type PlacedText, type StepInput } from './step-input.ts';
 
 const DEFAULT_HOSTNAME = 'buildkitsandbox';
 
@@ -13,9 +13,13 @@ export function lowerRun(input: StepInput, instruction: RunInstruction): StageSt
   const { state, options, builder } = input;
   const inputs: VertexId[] = [state.root];
   const mounts = instruction.mounts.map((text, index) => {
-    const mount = parseMountAt(input, instruction, text);
+    const range = rangeOfFlag(instruction, 'mount', index);
+    const mount = locate(input, range, () => parseMount(text, { expand: (value) => input.expander.word(value) }));
     return lowerMount(input, { mount, index, inputs });
   });
+  const devices = instruction.devices.map((text, nth) =>
+    lowerDevice(input, text, rangeOfFlag(instruction, 'device', nth)),
+  );
   const { args, script } = commandOf(state, instruction);
   const op: ExecOp = {
     kind: 'exec',
@@ -34,12 +38,32 @@ export function lowerRun(input: StepInput, instruction: RunInstruction): StageSt
     ...(options.shmSizeBytes === undefined ? {} : { shmSizeBytes: options.shmSizeBytes }),
     ulimits: options.ulimits,
     platform: formatPlatform(state.platform),
+    ...(devices.length === 0 ? {} : { devices }),
   };
-  if (instruction.devices.length > 0) {
-    throw refuse(input, instruction, '--device is not supported.', 'No backend of this version offers CDI devices.');
-  }
-  const vertex = builder.add(op, inputs, describeStep(input, instruction));
+  const vertex = builder.add(op, inputs, describeStep(input, instruction, partsOf(instruction, op)));
   return withHistory(state, `RUN ${historyText(state, args)} # buildkit`, vertex);
+}
+
+/** Words of the instruction that errors of the step are about. */
+function partsOf(instruction: RunInstruction, { mounts, devices = [] }: ExecOp): readonly PlacedText[] {
+  return [
+    ...mounts.map((mount, nth): PlacedText => {
+      const text = mount.kind === 'bind' ? mount.source : 'id' in mount ? mount.id : mount.target;
+      return { kind: 'mount', text, range: rangeOfFlag(instruction, 'mount', nth) };
+    }),
+    ...devices.map(
+      ({ name }, nth): PlacedText => ({ kind: 'device', text: name, range: rangeOfFlag(instruction, 'device', nth) }),
+    ),
+  ];
+}
+
+/** `--allow device` grants every device, `--allow device=NAME` one, or all of a kind. */
+function lowerDevice(input: StepInput, text: string, range: SourceRange): ExecDevice {
+  const { name, required } = locate(input, range, () => parseDevice(text));
+  const { allow, strict } = input.options;
+  const kind = name.split('=', 1)[0];
+  const granted = ['device', `device=${name}`, `device=${kind}`].some((right) => allow.includes(right));
+  return { name, required: required || strict, granted };
 }
 
 /** The words of the command. A heredoc that stands alone is a script: run as a file when it has a `#!` line. */
@@ -66,39 +90,44 @@ function historyText(state: StageState, args: readonly string[]): string {
 function networkOf(input: StepInput, run: RunInstruction): ExecOp['network'] {
   const text = run.network ?? input.options.network;
   if (text !== 'default' && text !== 'none' && text !== 'host') {
-    throw refuse(input, run, `--network=${text} is not a network mode.`, 'Use default, none or host.');
+    const hint = 'Use default, none or host.';
+    throw refuse(input, { range: rangeOfFlag(run, 'network'), message: `There is no network mode "${text}".`, hint });
   }
-  if (run.network === 'host') requireEntitlement(input, run, 'network.host');
+  if (run.network === 'host') requireEntitlement(input, rangeOfFlag(run, 'network'), 'network.host');
   return text;
 }
 
 function securityOf(input: StepInput, run: RunInstruction): ExecOp['security'] {
   const text = run.security ?? 'sandbox';
   if (text !== 'sandbox' && text !== 'insecure') {
-    throw refuse(input, run, `--security=${text} is not a security mode.`, 'Use sandbox or insecure.');
+    const hint = 'Use sandbox or insecure.';
+    throw refuse(input, { range: rangeOfFlag(run, 'security'), message: `There is no security mode "${text}".`, hint });
   }
-  if (text === 'insecure') requireEntitlement(input, run, 'security.insecure');
+  if (text === 'insecure') requireEntitlement(input, rangeOfFlag(run, 'security'), 'security.insecure');
   return text;
 }
 
-function requireEntitlement(input: StepInput, run: RunInstruction, name: string): void {
+function requireEntitlement(input: StepInput, range: SourceRange, name: string): void {
   if (input.options.allow.includes(name)) return;
-  throw refuse(input, run, `The step needs ${name}, which is not granted.`, `Grant it with --allow ${name}.`);
+  const message = `The step needs ${name}, which is not granted.`;
+  throw refuse(input, { range, message, hint: `Grant it with --allow ${name}.` });
 }
 
-function refuse(input: StepInput, run: RunInstruction, message: string, hint: string): BuildError {
-  return new BuildError('DOCKERFILE_INVALID', message, { location: locationOf(input.source, run.range), hint });
+interface Refusal {
+  readonly range: SourceRange;
+  readonly message: string;
+  readonly hint: string;
 }
 
-function parseMountAt(input: StepInput, run: RunInstruction, text: string): Mount {
+function refuse(input: StepInput, { range, message, hint }: Refusal): BuildError {
+  return new BuildError('DOCKERFILE_INVALID', message, { location: locationOf(input.source, range), hint });
+}
+
+function locate<T>(input: StepInput, range: SourceRange, read: () => T): T {
   try {
-    return parseMount(text, { expand: (value) => input.expander.word(value) });
+    return read();
   } catch (error) {
-    if (!(error instanceof BuildError) || error.location !== undefined) throw error;
-    throw new BuildError(error.code, error.message, {
-      hint: error.hint,
-      location: locationOf(input.source, run.range),
-    });
+    throw withLocation(error, locationOf(input.source, range));
   }
 }
 

@@ -177,6 +177,85 @@ describe('planStages() and lower()', () => {
   });
 });
 
+describe('lower() and named contexts', () => {
+  const image = (reference: string) => ({ kind: 'image', reference }) as const;
+  const basesOf = (text: string, contexts: LowerOptions['contexts'], options: Partial<LowerOptions> = {}) =>
+    opsOf(lowerText(text, { contexts, ...options }), 'image').map(({ reference }) => reference);
+
+  it.each(['alpine', 'alpine:latest', 'docker.io/library/alpine', 'ALPINE'])('take %s by any of its names', (name) => {
+    for (const given of ['alpine', 'alpine:latest', 'docker.io/library/alpine:latest']) {
+      expect(basesOf(`FROM ${name}`, new Map([[given, image('other:1')]]))).toEqual(['other:1']);
+    }
+    expect(basesOf(`FROM ${name}`, new Map([['alpine:3', image('other:1')]]))).toEqual([name]);
+  });
+
+  it('prefer the one for the platform', () => {
+    const contexts = new Map([
+      ['app', image('any:1')],
+      ['app::linux/arm64', image('arm:1')],
+    ]);
+    expect(basesOf('FROM app', contexts)).toEqual(['any:1']);
+    expect(basesOf('FROM --platform=linux/arm64 app', contexts)).toEqual(['arm:1']);
+  });
+
+  it('stand for a stage above', () => {
+    const contexts = new Map([['x', { kind: 'stage', stage: 'one' } as const]]);
+    const text = 'FROM a AS one\nRUN one\nFROM b\nCOPY --from=x /f /';
+    expect(opsOf(lowerText(text, { contexts }), 'exec')).toHaveLength(1);
+    expect(
+      errorOf(() => lowerText('FROM b\nCOPY --from=x /f /\nFROM a AS one', { contexts, target: '0' })),
+    ).toMatchObject({
+      code: 'STAGE_NOT_FOUND',
+      location: { range: { start: { line: 2, column: 6 } } },
+    });
+  });
+});
+
+describe('lower() points at the word that an error is about', () => {
+  it.each([
+    ['COPY --from=5 f /x', 6, 'STAGE_NOT_FOUND'],
+    ['COPY --chmod=abc f /x', 6, 'DOCKERFILE_INVALID'],
+    ['COPY f https://a/b /x', 8, 'DOCKERFILE_INVALID'],
+    ['ADD --checksum=sha256:aa f /x', 5, 'DOCKERFILE_INVALID'],
+    ['ADD https://a/r.git?nope=1 /x', 5, 'DOCKERFILE_INVALID'],
+    ['RUN --mount=type=tmpfs,target=/a --mount=type=nope,target=/b x', 34, 'DOCKERFILE_INVALID'],
+    ['RUN --security=insecure x', 5, 'DOCKERFILE_INVALID'],
+    ['ENV a=1 b=${c:?no}', 9, 'DOCKERFILE_EXPANSION'],
+    ['LABEL a=1 b="${"', 11, 'DOCKERFILE_EXPANSION'],
+    ['WORKDIR /a/${b?no}', 9, 'DOCKERFILE_EXPANSION'],
+    ['ARG a=${b?no}', 5, 'DOCKERFILE_EXPANSION'],
+  ])('%s', (line, column, code) => {
+    expect(errorOf(() => lowerText(`FROM b\n${line}\n`))).toMatchObject({
+      code,
+      location: { range: { start: { line: 2, column } } },
+    });
+  });
+
+  it('knows the places of what only the engine can judge', () => {
+    const { graph } = lowerText('FROM b\nCOPY --chown=app a b* /to/\nRUN --mount=type=secret,id=s x\n');
+    const places = graph.vertices.flatMap(({ info }) =>
+      (info.parts ?? []).map(({ kind, text, location }) => [kind, text, location.range.start.column]),
+    );
+    expect(places).toEqual([
+      ['source', 'a', 18],
+      ['source', 'b*', 20],
+      ['destination', '/srv/to/'.slice(4), 23],
+      ['owner', 'app', 6],
+      ['mount', 's', 5],
+    ]);
+  });
+
+  it('grants devices one by one, by kind, or all', () => {
+    const granted = (allow: readonly string[]) =>
+      lastRun('FROM b\nRUN --device=acme.com/gpu=0,required x', { allow }).devices;
+    const device = { name: 'acme.com/gpu=0', required: true };
+    expect(granted([])).toEqual([{ ...device, granted: false }]);
+    for (const right of ['device', 'device=acme.com/gpu', 'device=acme.com/gpu=0']) {
+      expect(granted([right])).toEqual([{ ...device, granted: true }]);
+    }
+  });
+});
+
 describe('lower() makes the config', () => {
   it('starts scratch with a PATH and the root as working directory, without layers', () => {
     const { state, graph } = lowerText('FROM scratch\nLABEL a=b');

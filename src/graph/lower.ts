@@ -167,7 +167,7 @@ function lowerInstruction(lowering: Lowering, planned: PlannedStage, input: Inst
   const { state, position } = input;
   const { instruction, source } = input.instruction;
   const { builder, options, dockerfile } = lowering;
-  const expander = createExpander(source, instruction.range, (name) => state.variables.get(name));
+  const expander = createExpander(source, instruction, (name) => state.variables.get(name));
   const { stage } = planned;
   if (!isStep(instruction)) {
     const given = options.buildArgs;

@@ -116,6 +116,17 @@ export interface ExecOp {
   readonly ulimits: ReadonlyArray<{ readonly name: string; readonly soft: number; readonly hard: number }>;
   /** `os/arch[/variant]` of the stage. */
   readonly platform: string;
+  /** Absent where there are none. */
+  readonly devices?: readonly ExecDevice[];
+}
+
+/** A device that the step asks for; where it is missing and not required, the step runs without it. */
+export interface ExecDevice {
+  /** `vendor/class=name`, `vendor/class`, `vendor/class=*` (CDI), or the path of a device node of the host. */
+  readonly name: string;
+  readonly required: boolean;
+  /** Whether the request allows it; a device that is there, but not allowed, is an error. */
+  readonly granted: boolean;
 }
 
 /** Where a heredoc script appears inside the step. */
@@ -185,10 +196,20 @@ export interface VertexDescription {
   /** Name or index of the stage it stands in; absent for sources. */
   readonly stage?: string;
   readonly location?: SourceLocation;
+  /** Parts of the instruction that an error may be about; default: the whole of it. */
+  readonly parts?: readonly StepPart[];
   /** Names the same step across builds, so that a miss can be explained: file, stage and position. */
   readonly slot: string;
   /** Never taken from the cache (`--no-cache`, `--no-cache-filter`). */
   readonly ignoreCache: boolean;
+}
+
+/** A word of a step's instruction, with what it is expanded to. */
+export interface StepPart {
+  readonly kind: 'source' | 'destination' | 'owner' | 'mode' | 'mount' | 'device';
+  /** A path, a `user:group`, the id or the source of a mount, the name of a device. */
+  readonly text: string;
+  readonly location: SourceLocation;
 }
 
 /** Frozen; `vertices` is in topological order, inputs first, each id once. */

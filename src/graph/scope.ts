@@ -1,5 +1,5 @@
 import { type SourceLocation, type SourceRange, withLocation } from '../core/index.ts';
-import { type Dockerfile, expandWord, expandWords } from '../dockerfile/index.ts';
+import { type Dockerfile, expandWord, expandWords, type InstructionBase } from '../dockerfile/index.ts';
 
 /** Variables in declaration order: what `$NAME` means at one point of a stage, and what RUN gets. */
 export type Variables = ReadonlyMap<string, string>;
@@ -24,7 +24,7 @@ export function envOf(variables: Variables): readonly string[] {
   return [...variables].map(([name, value]) => `${name}=${value}`);
 }
 
-/** Expands the words of one instruction; errors carry its place in the Dockerfile. */
+/** Expands the words of one instruction; errors carry the place of the word in the Dockerfile. */
 export interface Expander {
   /** One word in, one word out. */
   word(text: string): string;
@@ -37,21 +37,31 @@ export type SourceText = Pick<Dockerfile, 'fileName' | 'text' | 'directives'>;
 
 export function createExpander(
   source: SourceText,
-  range: SourceRange,
+  instruction: InstructionBase,
   lookup: (name: string) => string | undefined,
 ): Expander {
   const options = { lookup, escape: source.directives.escape };
-  const located = <T>(expand: () => T): T => {
+  const located = <T>(text: string, expand: () => T): T => {
     try {
       return expand();
     } catch (error) {
-      throw withLocation(error, locationOf(source, range));
+      throw withLocation(error, locationOf(source, rangeOfText(instruction, text)));
     }
   };
   return {
-    word: (text) => located(() => expandWord(text, options).text),
-    words: (text) => located(() => expandWords(text, options).words),
+    word: (text) => located(text, () => expandWord(text, options).text),
+    words: (text) => located(text, () => expandWords(text, options).words),
   };
+}
+
+/** The word of an instruction that a text is, or is part of (the value of a flag or of `NAME=value`). */
+function rangeOfText({ words, range }: InstructionBase, text: string): SourceRange {
+  const [, ...parts] = words;
+  const found =
+    parts.find((word) => word.text === text) ??
+    parts.find((word) => word.text.endsWith(`=${text}`)) ??
+    parts.find((word) => word.text.includes(text));
+  return found?.range ?? range;
 }
 
 export function locationOf(source: SourceText, range: SourceRange): SourceLocation {

@@ -1,7 +1,23 @@
-import { BuildError, formatPlatform, type Platform, parsePlatform } from '../core/index.ts';
-import { type Dockerfile, type Instruction, parseInstruction, type Stage } from '../dockerfile/index.ts';
+import {
+  BuildError,
+  formatPlatform,
+  nearestWord,
+  type Platform,
+  parsePlatform,
+  type SourceLocation,
+  withLocation,
+} from '../core/index.ts';
+import {
+  type Dockerfile,
+  type Instruction,
+  parseInstruction,
+  rangeOfArgument,
+  rangeOfFlag,
+  type Stage,
+} from '../dockerfile/index.ts';
 import { platformArgs } from './arguments.ts';
-import type { BaseLookup, BaseRequest, LowerOptions, NamedContext } from './lower-options.ts';
+import { contextNamed, type FoundContext } from './find-context.ts';
+import type { BaseLookup, BaseRequest, LowerOptions } from './lower-options.ts';
 import { createExpander, locationOf, type SourceText } from './scope.ts';
 
 /** What a name after `FROM`, `--from=` or `from=` stands for. */
@@ -52,18 +68,21 @@ export function planStages(dockerfile: Dockerfile, options: LowerOptions, lookup
   const planned = new Map<number, PlannedStage>();
   const images = new Map<string, BaseRequest>();
 
+  const addImage = (request: BaseRequest): void => {
+    if (!images.has(baseKey(request))) images.set(baseKey(request), request);
+  };
   const visit = (stage: Stage): void => {
     if (planned.has(stage.index)) return;
     const { platform, base } = resolveFrom(dockerfile, { stage, options, globalArgs });
     if (base.kind === 'stage') visit(base.stage);
-    if (base.kind === 'image') images.set(baseKey(base.request), base.request);
+    if (base.kind === 'image') addImage(base.request);
     const triggers = triggersOf(dockerfile, { base, planned, lookup });
     const own = stage.instructions.map((instruction) => ({ instruction, source: dockerfile }));
     const instructions = [...triggers, ...own];
-    for (const name of instructions.flatMap(namesUsed)) {
-      const origin = resolveName(dockerfile, { name, stage, platform, options });
+    for (const { name, location } of instructions.flatMap(namesUsed)) {
+      const origin = originAt(location, () => resolveName(dockerfile, { name, stage, platform, options }));
       if (origin.kind === 'stage') visit(origin.stage);
-      if (origin.kind === 'image') images.set(baseKey(origin.request), origin.request);
+      if (origin.kind === 'image') addImage({ ...origin.request, location });
     }
     planned.set(stage.index, { stage, platform, base, instructions });
   };
@@ -75,7 +94,7 @@ function findTarget(dockerfile: Dockerfile, name: string | undefined): Stage {
   if (name === undefined || name === '') return dockerfile.stages.at(-1)!;
   const found = findStage(dockerfile.stages, name);
   if (found !== undefined) return found;
-  const names = dockerfile.stages.map((stage) => stage.name ?? String(stage.index));
+  const names = dockerfile.stages.map(nameOf);
   throw new BuildError('STAGE_NOT_FOUND', `There is no stage "${name}" in ${dockerfile.fileName}.`, {
     hint: `Its stages are ${names.join(', ')}.`,
   });
@@ -97,7 +116,7 @@ function globalArgsOf(dockerfile: Dockerfile, options: LowerOptions, target: Sta
     Object.entries(automatic).map(([name, value]) => [name, options.buildArgs[name] ?? value]),
   );
   for (const instruction of dockerfile.globalArgs) {
-    const expander = createExpander(dockerfile, instruction.range, (name) => values.get(name));
+    const expander = createExpander(dockerfile, instruction, (name) => values.get(name));
     for (const arg of instruction.args) {
       const given = options.buildArgs[arg.name];
       const value = given ?? (arg.value === undefined ? undefined : expander.word(arg.value));
@@ -116,21 +135,45 @@ interface FromInput {
 function resolveFrom(dockerfile: Dockerfile, input: FromInput): { platform: Platform; base: Origin } {
   const { stage, options, globalArgs } = input;
   const { from } = stage;
-  const expander = createExpander(dockerfile, from.range, (name) => globalArgs.get(name));
+  const expander = createExpander(dockerfile, from, (name) => globalArgs.get(name));
   const name = expander.word(from.image);
   if (name === '') {
     throw new BuildError('DOCKERFILE_INVALID', `The base image "${from.image}" is empty after expansion.`, {
-      location: locationOf(dockerfile, from.range),
+      location: locationOf(dockerfile, rangeOfArgument(from, 0)),
       hint: 'Give the ARG a default before the first FROM, or pass it with --build-arg.',
     });
   }
   const platform = fromPlatform(dockerfile, { stage, text: expander.word(from.platform ?? ''), options });
-  const context = contextNamed(options.contexts, name);
-  if (context !== undefined) return { platform, base: originOfContext(dockerfile, { context, name, stage, platform }) };
-  const earlier = dockerfile.stages.slice(0, stage.index).findLast((other) => other.name === name.toLowerCase());
+  const location = locationOf(dockerfile, rangeOfArgument(from, 0));
+  const context = contextNamed(options.contexts, name, platform);
+  if (context !== undefined) {
+    const base = originAt(location, () => originOfContext(dockerfile, { context, stage, platform }));
+    return { platform, base: base.kind === 'image' ? { ...base, request: { ...base.request, location } } : base };
+  }
+  const earlierStages = dockerfile.stages.slice(0, stage.index);
+  const earlier = earlierStages.findLast((other) => other.name === name.toLowerCase());
   if (earlier !== undefined) return { platform, base: { kind: 'stage', stage: earlier } };
   if (name.toLowerCase() === 'scratch') return { platform, base: { kind: 'scratch' } };
-  return { platform, base: { kind: 'image', request: { reference: name, platform } } };
+  const request = { reference: name, platform, location, ...nearestOf(earlierStages, name) };
+  return { platform, base: { kind: 'image', request } };
+}
+
+/** Errors point at the place that names the origin. */
+function originAt(location: SourceLocation, resolve: () => Origin): Origin {
+  try {
+    return resolve();
+  } catch (error) {
+    throw withLocation(error, location);
+  }
+}
+
+/** The name of a stage that may have been meant by a name that is none. */
+function nearestOf(stages: readonly Stage[], name: string): Pick<BaseRequest, 'nearestStage'> {
+  const nearest = nearestWord(
+    name.toLowerCase(),
+    stages.flatMap((stage) => stage.name ?? []),
+  );
+  return nearest === undefined ? {} : { nearestStage: nearest };
 }
 
 function fromPlatform(
@@ -146,22 +189,19 @@ function fromPlatform(
       'DOCKERFILE_INVALID',
       `--platform=${from.platform} expands to "${input.text}", which is no platform.`,
       {
-        location: locationOf(dockerfile, from.range),
+        location: locationOf(dockerfile, rangeOfFlag(from, 'platform')),
         hint: 'A platform is os/arch or os/arch/variant, such as linux/arm64.',
       },
     );
   }
 }
 
-function contextNamed(contexts: ReadonlyMap<string, NamedContext>, name: string): NamedContext | undefined {
-  return contexts.get(name) ?? contexts.get(name.toLowerCase()) ?? contexts.get(name.replace(/:latest$/, ''));
-}
-
 function originOfContext(
   dockerfile: Dockerfile,
-  input: { readonly context: NamedContext; readonly name: string; readonly stage: Stage; readonly platform: Platform },
+  input: { readonly context: FoundContext; readonly stage: Stage; readonly platform: Platform },
 ): Origin {
-  const { context, name, platform } = input;
+  const { platform } = input;
+  const { name, context } = input.context;
   if (context.kind === 'local') return { kind: 'local', name };
   if (context.kind === 'image') return { kind: 'image', request: { reference: context.reference, platform } };
   const stage = findStage(dockerfile.stages, context.stage);
@@ -169,6 +209,7 @@ function originOfContext(
     throw new BuildError(
       'STAGE_NOT_FOUND',
       `The context "${name}" names the stage "${context.stage}", which does not come before its use.`,
+      { hint: 'Give --build-context the name of a stage above, as in --build-context NAME=target:STAGE.' },
     );
   }
   return { kind: 'stage', stage };
@@ -180,19 +221,24 @@ export function resolveName(
   input: { readonly name: string; readonly stage: Stage; readonly platform: Platform; readonly options: LowerOptions },
 ): Origin {
   const { name, stage, platform, options } = input;
-  const context = contextNamed(options.contexts, name);
-  if (context !== undefined) return originOfContext(dockerfile, { context, name, stage, platform });
+  const context = contextNamed(options.contexts, name, platform);
+  if (context !== undefined) return originOfContext(dockerfile, { context, stage, platform });
   if (name.toLowerCase() === 'scratch') return { kind: 'scratch' };
-  const earlier = findStage(dockerfile.stages.slice(0, stage.index), name);
+  const above = dockerfile.stages.slice(0, stage.index);
+  const earlier = findStage(above, name);
   if (earlier !== undefined) return { kind: 'stage', stage: earlier };
   const later = findStage(dockerfile.stages.slice(stage.index), name);
   if (later !== undefined || /^\d+$/.test(name)) {
     const what = later === stage ? 'the stage itself' : later === undefined ? 'no stage' : 'a later stage';
-    throw new BuildError('STAGE_NOT_FOUND', `--from=${name} names ${what}; only stages above can be copied from.`, {
-      location: locationOf(dockerfile, stage.from.range),
+    throw new BuildError('STAGE_NOT_FOUND', `from=${name} names ${what}; files can be taken from stages above only.`, {
+      hint: above.length === 0 ? 'There is no stage above.' : `The stages above are ${above.map(nameOf).join(', ')}.`,
     });
   }
-  return { kind: 'image', request: { reference: name, platform: options.platform } };
+  return { kind: 'image', request: { reference: name, platform: options.platform, ...nearestOf(above, name) } };
+}
+
+function nameOf(stage: Stage): string {
+  return stage.name ?? String(stage.index);
 }
 
 interface TriggerInput {
@@ -223,20 +269,27 @@ function triggerFrom(source: SourceText): PlannedInstruction {
   return { instruction: parseInstruction(source.text, options), source };
 }
 
+interface UsedName {
+  readonly name: string;
+  readonly location: SourceLocation;
+}
+
 /** The names that `--from=` and mounts' `from=` use. Variables are not allowed there. */
-function namesUsed(planned: PlannedInstruction): readonly string[] {
-  const { instruction } = planned;
-  const names =
-    instruction.kind === 'copy'
-      ? [instruction.from]
+function namesUsed({ instruction, source }: PlannedInstruction): readonly UsedName[] {
+  const names: readonly UsedName[] =
+    instruction.kind === 'copy' && instruction.from !== undefined
+      ? [{ name: instruction.from, location: locationOf(source, rangeOfFlag(instruction, 'from')) }]
       : instruction.kind === 'run'
-        ? instruction.mounts.map(mountFrom)
+        ? instruction.mounts.flatMap((mount, nth) => {
+            const name = mountFrom(mount);
+            return name === undefined
+              ? []
+              : [{ name, location: locationOf(source, rangeOfFlag(instruction, 'mount', nth)) }];
+          })
         : [];
-  return names.flatMap((name) => {
-    if (name === undefined) return [];
-    if (name.includes('$')) throw variableInName(planned, name);
-    return [name];
-  });
+  const variable = names.find(({ name }) => name.includes('$'));
+  if (variable !== undefined) throw variableInName(variable);
+  return names;
 }
 
 /** The `from=` of a mount, before its variables are expanded. */
@@ -251,9 +304,9 @@ function mountFrom(text: string): string | undefined {
         .replace(/"$/, '');
 }
 
-function variableInName(planned: PlannedInstruction, name: string): BuildError {
+function variableInName({ name, location }: UsedName): BuildError {
   return new BuildError('DOCKERFILE_INVALID', `from=${name}: variables are not expanded in the name of a source.`, {
-    location: locationOf(planned.source, planned.instruction.range),
+    location,
     hint: 'Name a stage that is built FROM the variable: FROM $IMAGE AS source.',
   });
 }

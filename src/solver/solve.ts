@@ -1,5 +1,6 @@
 import { type CacheVerdict, linkedAbort, type RunContext, toBuildError, withLocation } from '../core/index.ts';
 import type { CacheKey, Vertex, VertexId } from '../graph/index.ts';
+import { placeOfError } from './place-error.ts';
 import { createSlots, type Slots } from './slots.ts';
 import type { CachedResult, OpRunner, Outcomes, ResultCache, SolveInput, VertexOutcome } from './types.ts';
 import { explainMiss } from './verdict.ts';
@@ -72,7 +73,8 @@ async function evaluate<R>(
       const { code, message } = error;
       const now = Date.now();
       emit({ kind: 'vertex-failed', time: now, vertex: vertex.id, durationMs: now - startedMs, code, message });
-      throw vertex.info.location === undefined ? error : withLocation(error, vertex.info.location);
+      const place = placeOfError(vertex, error);
+      throw place === undefined ? error : withLocation(error, place);
     }
   });
 }

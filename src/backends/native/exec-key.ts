@@ -23,6 +23,9 @@ export function execKey(op: ExecOp, inputs: readonly OpResult[]): CacheKey {
   parts['hostname'] = op.hostname;
   parts['hosts'] = op.extraHosts.map((host) => host.name).join(' ');
   parts['limits'] = canonicalJson([op.shmSizeBytes ?? null, op.ulimits]);
+  op.devices?.forEach(({ name, required }, index) => {
+    parts[`device ${index + 1}`] = canonicalJson([name, required]);
+  });
   op.mounts.forEach((mount, index) => {
     parts[`mount ${index + 1}`] = canonicalJson(definitionOf(mount));
     if (mount.kind === 'bind') parts[`files of mount ${mount.target}`] = identityOf(inputs[mount.input]!, mount.source);

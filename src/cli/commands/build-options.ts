@@ -76,7 +76,7 @@ export const BUILD_OPTIONS = {
   allow: {
     kind: 'list',
     placeholder: 'RIGHT',
-    help: 'What steps may ask for beyond the default: network.host, security.insecure',
+    help: 'What steps may ask for beyond the default: network.host, security.insecure, device, device=NAME',
   },
   iidfile: { kind: 'text', placeholder: 'FILE', help: 'Write the image id there', complete: 'file' },
   'metadata-file': {

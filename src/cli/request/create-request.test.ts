@@ -103,6 +103,8 @@ describe('createBuildRequest()', () => {
   });
 
   it('counts asking for the network of the host as the permission', async () => {
+    expect(await requestOf(['--allow=device=acme.com/gpu=0', '.'])).toMatchObject({ allow: ['device=acme.com/gpu=0'] });
+    await expect(requestOf(['--allow=network.hosts', '.'])).rejects.toThrow(/no right "network.hosts".*USAGE/);
     expect(await requestOf(['--network=host', '.'])).toMatchObject({ network: 'host', allow: ['network.host'] });
   });
 

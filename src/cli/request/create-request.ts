@@ -8,7 +8,7 @@ import type { OptionValues } from '../options/option-table.ts';
 import { parsePairs, parseSize, splitPair, usage } from '../options/values.ts';
 import { parseCacheFrom, parseCacheTo } from './parse-cache.ts';
 import { parseOutputs } from './parse-output.ts';
-import { parseHost, parseNetwork, parsePlatforms, parsePull, parseUlimit } from './parse-run-options.ts';
+import { parseHost, parseNetwork, parsePlatforms, parsePull, parseRights, parseUlimit } from './parse-run-options.ts';
 import { parseSecrets } from './parse-secret.ts';
 import { parseSsh } from './parse-ssh.ts';
 import { readDockerfileText, sniffInput } from './read-stdin.ts';
@@ -56,7 +56,7 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     push: values.push,
     parallelism: values.parallelism,
     // Asking for the host's network on the command line is the permission, as with docker.
-    allow: [...values.allow.flatMap((text) => text.split(',')), ...(network === 'host' ? ['network.host'] : [])],
+    allow: [...values.allow.flatMap(parseRights), ...(network === 'host' ? ['network.host'] : [])],
     sourceDateEpoch: parseEpoch(outside.env.SOURCE_DATE_EPOCH),
     rewriteTimestamp,
     dataDir: values['data-dir'],

@@ -66,6 +66,21 @@ function limitOf(text: string): number {
   return text === 'unlimited' ? -1 : Number(text);
 }
 
+/** What `--allow` may grant; a device also by its name. */
+const RIGHTS = ['network.host', 'security.insecure', 'device'];
+
+/**
+ * Reads `--allow`: `network.host`, `security.insecure`, `device`, `device=NAME`; several with commas between them.
+ *
+ * @throws BuildError `USAGE`
+ */
+export function parseRights(text: string): readonly string[] {
+  const rights = text.split(',').map((right) => right.trim());
+  const unknown = rights.find((right) => !RIGHTS.includes(right) && !/^device=./.test(right));
+  if (unknown === undefined) return rights;
+  throw usage(`There is no right "${unknown}" to --allow.`, `The rights are ${RIGHTS.join(', ')} and device=NAME.`);
+}
+
 /**
  * Reads `--network`.
  *

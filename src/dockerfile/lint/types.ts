@@ -10,6 +10,8 @@ export interface LintOptions {
   readonly ignore?: IgnoreMatcher;
   /** Ids of the secrets that are given with the build. */
   readonly secrets?: readonly string[];
+  /** Whether a name stands for a context of the request (`--build-context`), not for an image. */
+  readonly isContext?: (name: string) => boolean;
   /** Names of the variables that an image sets; undefined: not known. */
   readonly variablesOfImage?: (image: string) => readonly string[] | undefined;
   /** The platform of an image and the one that was asked for; undefined: not known. */

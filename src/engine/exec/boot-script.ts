@@ -177,11 +177,15 @@ function commandLines({ request, launcher }: BootInput): readonly string[] {
       : `--inh-caps=-all --bounding-set=-all,${CAPABILITIES.map((name) => `+${name}`).join(',')}`,
   ].join(' ');
   const assignments = passed.map((variable) => quoteText(variable.assignment)).join(' ');
+  const cwd = quoteText(request.cwd);
+  // env(1) takes a program whose name holds "=" for a variable: another tool changes the directory and starts it.
+  const isNameClear = request.args[0]?.includes('=') !== true;
+  const enter = isNameClear ? `-C ${cwd} ${assignments}` : `${assignments} ${launcher}./unshare --wd=${cwd} --`;
   return [
     '( unset PATH LC_ALL LIBMOUNT_FORCE_MOUNT2',
     ...exported.map(({ name, value }) => `export ${name}=${quoteText(value)}`),
     `exec ${launcher}./setpriv ${identity} \\`,
-    `  ${launcher}./env -u PWD -u OLDPWD -u SHLVL -u _ -C ${quoteText(request.cwd)} ${assignments} \\`,
+    `  ${launcher}./env -u PWD -u OLDPWD -u SHLVL -u _ ${enter} \\`,
     `  ${request.args.map(quoteText).join(' ')}`,
     ') </dev/null 2>&5 5>&- || status=$?',
   ];

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Entry, treeFromEntries } from '../../archive/index.ts';
-import { type BuildError, isBuildError } from '../../core/index.ts';
-import { type ExecMount, SCRIPT_PATH } from '../../graph/index.ts';
+import { type BuildError, type BuildEvent, isBuildError } from '../../core/index.ts';
+import { type ExecDevice, type ExecMount, SCRIPT_PATH } from '../../graph/index.ts';
 import {
   type BenchRun,
   directoryItem,
@@ -223,6 +223,75 @@ describe.skipIf(missing !== undefined)('runExec()', () => {
       const { stdout, names } = await bench.run('', { op: { args: [SCRIPT_PATH], script: '#!/bin/cat\nhello $x\n' } });
       expect(stdout).toBe('#!/bin/cat\nhello $x\n');
       expect(names).toEqual([]);
+    });
+  });
+
+  describe('programs', () => {
+    it('runs one whose name looks like a variable, as the user, where the step stands, with its environment', async () => {
+      const script = fileItem('bin/a=b', '#!/bin/sh\npwd; id -u; echo "$1 $V ${a-unset}"', { mode: 0o755 });
+      const base = [...bench.base, await bench.layer([script])];
+      const op = { args: ['a=b', 'x'], user: 'app', cwd: '/tmp', env: ['PATH=/bin', 'V=v'] };
+      expect((await bench.run('', { base, op })).stdout).toBe('/tmp\n1000\nx v unset\n');
+    });
+    it('says which program the image lacks, in no words of ours', async () => {
+      const error = await failure('', { op: { args: ['/bin/none', 'x'] } });
+      expect(error).toMatchObject({ code: 'STEP_FAILED', facts: { exitCode: 127, outputTail: [] } });
+      expect(error.message).toBe(
+        'The command "/bin/none x" failed with exit code 127: there is no /bin/none in the image.',
+      );
+      expect(error.hint).toContain('install or COPY it');
+    });
+  });
+
+  describe('devices', () => {
+    const node = ['/dev/fuse', '/dev/net/tun', '/dev/kvm', '/dev/loop-control', '/dev/ptp0'].find((path) =>
+      existsSync(path),
+    );
+    if (node === undefined) console.warn('SKIPPED devices of steps: this host has none that could be given');
+    const asking = (device: Partial<ExecDevice>): BenchRun => ({
+      op: { devices: [{ name: node ?? '', required: true, granted: true, ...device }] },
+    });
+
+    it.skipIf(node === undefined)('are in /dev of the step, and only of that', async () => {
+      expect((await bench.run(`stat -c %F ${node}`, asking({}))).stdout).toBe('character special file\n');
+      const { stdout, names } = await bench.run(`test -e ${node} || echo none`);
+      expect([stdout, names]).toEqual(['none\n', []]);
+    });
+    it.skipIf(node === undefined)('come with the variables, mounts and groups of their description', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'zlayer-cdi-'));
+      writeFileSync(join(directory, 'library'), 'driver');
+      const containerEdits = {
+        deviceNodes: [{ path: '/dev/acme0', hostPath: node }],
+        env: ['ACME=one'],
+        mounts: [{ hostPath: join(directory, 'library'), containerPath: '/opt/lib/acme', options: ['ro'] }],
+        additionalGids: [4242],
+      };
+      const spec = { cdiVersion: '0.6.0', kind: 'acme.com/gpu', devices: [{ name: '0', containerEdits }] };
+      writeFileSync(join(directory, 'acme.json'), JSON.stringify(spec));
+      const script =
+        'stat -c %F /dev/acme0; echo $ACME; cat /opt/lib/acme; echo; id -G; echo > /opt/lib/acme || echo ro';
+      const input = { ...asking({ name: 'acme.com/gpu=0' }), env: { cdiDirectories: [directory] } };
+      const { stdout, names } = await bench.run(script, input);
+      // Root is in the group bin (1) of the image.
+      expect(stdout).toBe('character special file\none\ndriver\n0 1 4242\nro\n');
+      expect(names).toEqual([]);
+      rmSync(directory, { recursive: true });
+    });
+    it('are left out with a warning where they are missing, unless required', async () => {
+      const events: BuildEvent[] = [];
+      const context = { ...quietContext, emit: (event: BuildEvent) => void events.push(event) };
+      const missing = asking({ name: 'acme.com/none=0', required: false });
+      expect((await bench.run('echo runs', { ...missing, context })).stdout).toBe('runs\n');
+      expect(events).toMatchObject([{ kind: 'warning', code: 'DeviceMissing' }]);
+      const error = await failure('true', asking({ name: 'acme.com/none=0' }));
+      expect(error).toMatchObject({ code: 'HOST_LACKS', message: expect.stringContaining('acme.com/none=0') });
+    });
+    it.skipIf(node === undefined)('are refused where the request does not grant them', async () => {
+      const error = await failure('true', asking({ granted: false }));
+      expect(error).toMatchObject({
+        code: 'DOCKERFILE_INVALID',
+        hint: expect.stringContaining(`--allow device=${node}`),
+      });
     });
   });
 

@@ -104,7 +104,7 @@ function toRequest(command: Command, mounts: OpenMounts): Omit<StepRequest, 'onO
     args: op.args,
     env: environmentOf(op, { user, added: mounts.env }),
     cwd: op.cwd,
-    user,
+    user: mounts.groups.length === 0 ? user : { ...user, groups: [...new Set([...user.groups, ...mounts.groups])] },
     mounts: mounts.mounts,
     network: op.network,
     security: op.security,

@@ -62,11 +62,6 @@ function checkRequest(request: StepRequest): void {
       hint: 'The kernel mounts no deeper stack; start the stage from a base that was squashed.',
     });
   }
-  if (request.args[0]?.includes('=')) {
-    throw new BuildError('UNSUPPORTED', `The program "${request.args[0]}" cannot be run: its name contains "=".`, {
-      hint: 'Programs are started by env(1), which takes such a name for a variable: use the shell form, or a link.',
-    });
-  }
   if (request.mounts.some((mount) => mount.target === '')) {
     throw new BuildError('DOCKERFILE_INVALID', 'Nothing can be mounted at / of a step.', {
       hint: 'Give the mount a target below the root.',

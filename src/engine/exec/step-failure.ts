@@ -16,12 +16,25 @@ export interface FailedStep {
 
 /** The error of a failed command, with what probably caused it where the exit code and the image tell. */
 export function stepFailed(step: FailedStep): BuildError {
-  const { exit, vertex, outputTail } = step;
+  const { exit, vertex } = step;
+  const isStart = exit.exitCode >= 125 && exit.exitCode <= 127;
+  const outputTail = step.outputTail.filter((line) => !isStart || !OWN_TOOL.test(line));
   const end = exit.signal === undefined ? `exit code ${exit.exitCode}` : `exit code ${exit.exitCode} (${exit.signal})`;
-  return new BuildError('STEP_FAILED', `The command "${shownCommand(step.op)}" failed with ${end}.`, {
+  return new BuildError('STEP_FAILED', `The command "${shownCommand(step.op)}" failed with ${end}${reasonOf(step)}.`, {
     facts: { vertex, ...exit, outputTail },
     hint: hintOf(step),
   });
+}
+
+/** What the tools that start a command say of it is for us; the message says it better. */
+const OWN_TOOL = /^(?:\.\/env: |unshare: failed to execute )/;
+
+/** The one failure whose output tells nothing: the program itself is not there. */
+function reasonOf({ op, exit, base }: FailedStep): string {
+  const [program = ''] = op.args;
+  const isMissing =
+    exit.exitCode === 127 && op.script === undefined && findProgram(base, program, op.env) === undefined;
+  return isMissing ? `: there is no ${program} in the image` : '';
 }
 
 function shownCommand(op: ExecOp): string {

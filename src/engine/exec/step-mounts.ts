@@ -7,6 +7,7 @@ import type { Snapshots } from '../snapshots/types.ts';
 import type { EngineEnv, OpResult } from '../types.ts';
 import { type CacheMount, type OpenCaches, openCaches } from './cache-mounts.ts';
 import type { WorkingKind } from './namespace.ts';
+import { openDevices } from './open-devices.ts';
 import { openSshProxy, type SshProxy } from './ssh-proxy.ts';
 import { subtreeItems } from './subtree-items.ts';
 import type { MountType, StepFile, StepMount } from './types.ts';
@@ -32,6 +33,8 @@ export interface OpenMounts {
   readonly files: readonly StepFile[];
   /** `NAME=value` of secrets, and the address of the first agent. */
   readonly env: readonly string[];
+  /** Groups that devices need. */
+  readonly groups: readonly number[];
   close(): Promise<void>;
 }
 
@@ -54,10 +57,13 @@ export async function openMounts(deps: MountDeps, input: MountInput, context: Ru
       if (mount.kind === 'cache') opened.push(caches.of(mount, target));
       else opened.push(await openMount(deps, { ...input, mount, index, target, proxies }, context));
     }
+    const { devices = [] } = input.op;
+    const device = openDevices({ devices, base: input.base, directories: deps.env.cdiDirectories }, context);
     return {
-      mounts: opened.flatMap((part) => part.mount ?? []),
+      mounts: [...device.mounts, ...opened.flatMap((part) => part.mount ?? [])],
       files: opened.flatMap((part) => part.file ?? []),
-      env: opened.flatMap((part) => part.env ?? []),
+      env: [...device.env, ...opened.flatMap((part) => part.env ?? [])],
+      groups: device.groups,
       close,
     };
   } catch (error) {
@@ -166,6 +172,7 @@ async function openSecret(
   const found = await env.secrets(mount.id);
   if (found === undefined && mount.required) {
     throw new BuildError('SECRET_MISSING', `The secret "${mount.id}" was not given to this build.`, {
+      facts: { id: mount.id },
       hint: `Give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME, or drop required.`,
     });
   }
@@ -186,6 +193,7 @@ async function openSsh(
   if (agent === undefined) {
     if (!mount.required) return {};
     throw new BuildError('SSH_MISSING', `No SSH agent with the id "${mount.id}" was given to this build.`, {
+      facts: { id: mount.id },
       hint: `Give it with --ssh ${mount.id}${mount.id === 'default' ? '' : '=SOCKET'}, with an agent running.`,
     });
   }

@@ -28,15 +28,17 @@ export interface StepTools {
   readonly template: string;
 }
 
-const PROGRAMS = ['umount', 'setpriv', 'env', 'mount', 'mkdir'] as const;
+const PROGRAMS = ['umount', 'setpriv', 'env', 'mount', 'mkdir', 'unshare'] as const;
 const LOADER = 'ld.so';
+/** Raised when what lies in the directory changes. */
+const FORMAT = 2;
 
 /** Devices every step has, as docker gives them. */
 export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const;
 
 /** Opens the tools below `stateDir`, making them the first time. `version` names the host programs' state. */
 export function openStepTools(stateDir: string, kind: WorkingKind, version: string): StepTools {
-  const root = join(stateDir, `tools-${kind}-${version}`);
+  const root = join(stateDir, `tools${FORMAT}-${kind}-${version}`);
   if (!existsSync(root)) makeOnce(root, (directory) => fillTools(directory, kind));
   const directory = join(root, 'bin');
   return {

@@ -6,6 +6,7 @@ import {
   BuildError,
   createDigester,
   digestHex,
+  isBuildError,
   parseGitUrl,
   type RunContext,
   throwIfCancelled,
@@ -39,7 +40,7 @@ const NO_CREDENTIALS: GitCredentials = { secrets: () => Promise.resolve(undefine
 export async function fetchContext(deps: FetchContextDeps, input: RemoteContext, context: RunContext): Promise<string> {
   if (input.kind === 'tar')
     return withSpooled(deps.store, input.stream, (file) => unpackContext(deps.store, file), context);
-  const git = parseGitUrl(input.url);
+  const git = parseAddress(input.url);
   if (git !== undefined) {
     const request = { ...git, keepGitDir: git.keepGitDir ?? false, submodules: git.submodules ?? true };
     const credentials = deps.credentials ?? NO_CREDENTIALS;
@@ -53,6 +54,15 @@ export async function fetchContext(deps: FetchContextDeps, input: RemoteContext,
   const { path, digest } = await fetchDownload(deps.store, { url: input.url, vertex: 'context' }, context);
   const file = { path, key: digestHex(digest), name: redactUrl(input.url) };
   return (await isTarFile(path)) ? unpackContext(deps.store, file) : wrapDockerfile(deps.store, file);
+}
+
+function parseAddress(url: string): ReturnType<typeof parseGitUrl> {
+  try {
+    return parseGitUrl(url);
+  } catch (error) {
+    if (!isBuildError(error)) throw error;
+    throw new BuildError('CONTEXT_INVALID', error.message, { hint: error.hint, cause: error });
+  }
 }
 
 interface ContextFile {

@@ -147,6 +147,34 @@ describe('fetchHttp()', () => {
     expect(String(error)).not.toMatch(/secret|hidden/);
   });
 
+  it('sends the secret of the host, a token or a whole header, and not to where it is redirected', async () => {
+    await using engine = await createTestEngine();
+    const other = await serve((request, response) => response.end(String(request.headers.authorization)));
+    const { url, requests } = await serve((request, response) => {
+      if (request.url === '/away') response.writeHead(302, { location: `${other.url}/there` }).end();
+      else response.end(String(request.headers.authorization));
+    });
+    const { host } = new URL(url);
+    const secrets = new Map([[`HTTP_AUTH_TOKEN_${host}`, Buffer.from('tok\n')]]);
+    const env = { ...engine.env, secrets: async (id: string) => secrets.get(id) };
+    const get = (path: string): Promise<TreeResult> =>
+      fetchHttp({ env }, { op: { kind: 'http', url: url + path, fileName: 'file.tgz' }, vertex: 'v' }, engine.context);
+    expect(textOf(await get('/token'))).toBe('Bearer tok');
+    secrets.set(`HTTP_AUTH_HEADER_${host}`, Buffer.from('Basic abc'));
+    expect(textOf(await get('/header'))).toBe('Basic abc');
+    expect(textOf(await get('/away'))).toBe('undefined');
+    expect(requests.at(-1)?.headers.authorization).toBe('Basic abc');
+  });
+
+  it('names the secret that a server which wants credentials may be given', async () => {
+    await using engine = await createTestEngine();
+    const { url } = await serve((_, response) => response.writeHead(401).end());
+    await expect(fetch(engine, `${url}/x`)).rejects.toMatchObject({
+      code: 'DOWNLOAD_FAILED',
+      hint: expect.stringContaining(`HTTP_AUTH_TOKEN_${new URL(url).host}`),
+    });
+  });
+
   it('ends when it is cancelled', async () => {
     await using engine = await createTestEngine();
     const controller = new AbortController();

@@ -12,7 +12,7 @@ import {
 } from '../../core/index.ts';
 import type { HttpOp } from '../../graph/index.ts';
 import type { Store } from '../../store/index.ts';
-import type { EngineEnv, TreeResult } from '../types.ts';
+import type { EngineEnv, SecretProvider, TreeResult } from '../types.ts';
 import { type DownloadResult, downloadFile, type Validators } from './http-download.ts';
 import { redactUrl } from './redact-url.ts';
 
@@ -33,23 +33,27 @@ export interface Download extends KnownDownload {
 export interface HttpRequest {
   readonly url: string;
   readonly checksum?: Digest;
+  /** Value of an `Authorization` header, for the origin of the URL alone. */
+  readonly authorization?: string | undefined;
   /** For progress events. */
   readonly vertex: string;
 }
 
 /**
  * Fetches the source of an ADD: one file, 0600, 0:0, with the time of the server's `Last-Modified` or the epoch. What is here
- * already is asked for by its validators only, or not at all when its checksum is given.
+ * already is asked for by its validators only, or not at all when its checksum is given. Secrets: `HTTP_AUTH_HEADER_<host>` (a
+ * whole header value) or `HTTP_AUTH_TOKEN_<host>` (a bearer token).
  *
  * @throws BuildError `DOWNLOAD_FAILED`, `CHECKSUM_MISMATCH`, `CANCELLED`.
  */
 export async function fetchHttp(
-  { env }: { readonly env: Pick<EngineEnv, 'store' | 'lease'> },
+  { env }: { readonly env: Pick<EngineEnv, 'store' | 'lease' | 'secrets'> },
   { op, vertex }: { readonly op: HttpOp; readonly vertex: string },
   context: RunContext,
 ): Promise<TreeResult> {
   const checksum = op.checksum === undefined ? {} : { checksum: op.checksum };
-  const download = await fetchDownload(env.store, { url: op.url, vertex, ...checksum }, context);
+  const authorization = await findAuthorization(env.secrets, op.url);
+  const download = await fetchDownload(env.store, { url: op.url, vertex, authorization, ...checksum }, context);
   await env.lease.pinEntry('downloads', digestHex(download.digest));
   const { sizeBytes } = download;
   const entry = {
@@ -71,6 +75,14 @@ export async function fetchHttp(
   };
 }
 
+async function findAuthorization(secrets: SecretProvider, url: string): Promise<string | undefined> {
+  const { host } = new URL(url);
+  const header = await secrets(`HTTP_AUTH_HEADER_${host}`);
+  if (header !== undefined) return Buffer.from(header).toString('utf8').trim();
+  const token = await secrets(`HTTP_AUTH_TOKEN_${host}`);
+  return token === undefined ? undefined : `Bearer ${Buffer.from(token).toString('utf8').trim()}`;
+}
+
 /** Downloads a URL into the store, unless what is there is still what the server has. */
 export async function fetchDownload(store: Store, request: HttpRequest, context: RunContext): Promise<Download> {
   const recordKey = digestHex(digestOf(request.url));
@@ -81,8 +93,8 @@ export async function fetchDownload(store: Store, request: HttpRequest, context:
     const destination = join(directory, 'file');
     const alsoSha512 = request.checksum !== undefined && digestAlgorithm(request.checksum) === 'sha512';
     const validators = alsoSha512 && known?.sha512 === undefined ? {} : (known ?? {});
-    const { url, vertex } = request;
-    const result = await downloadFile({ url, vertex, destination, validators, alsoSha512 }, context);
+    const { url, vertex, authorization } = request;
+    const result = await downloadFile({ url, vertex, authorization, destination, validators, alsoSha512 }, context);
     const download = await keep(store, { result, known, destination, recordKey });
     if (request.checksum !== undefined && !hasDigest(download, request.checksum)) throw mismatch(request, download);
     return download;

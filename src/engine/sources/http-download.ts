@@ -17,6 +17,8 @@ export interface DownloadRequest {
   readonly destination: string;
   /** Sent as `If-None-Match` and `If-Modified-Since`. */
   readonly validators: Validators;
+  /** Value of an `Authorization` header for the first origin; goes before the user info of the URL. */
+  readonly authorization?: string | undefined;
   /** Algorithm of a digest that is wanted besides sha256. */
   readonly alsoSha512: boolean;
   /** Id for progress events. */
@@ -118,7 +120,7 @@ async function follow({ request, send, dispatcher }: Attempt, signal: AbortSigna
     const headers = {
       'user-agent': 'zlayer-builder',
       'accept-encoding': 'identity',
-      ...authorizationOf(first, url),
+      ...authorizationOf(request, { first, url }),
       ...conditionsOf(request.validators),
     };
     const response = await send(target, { dispatcher, headers, signal });
@@ -134,9 +136,14 @@ async function follow({ request, send, dispatcher }: Attempt, signal: AbortSigna
   );
 }
 
-/** The user info of the URL, for its own origin. */
-function authorizationOf(first: URL, url: URL): { readonly authorization?: string } {
-  if (first.username === '' || url.origin !== first.origin) return {};
+/** The secret or the user info of the URL, for its own origin. */
+function authorizationOf(
+  { authorization }: DownloadRequest,
+  { first, url }: { readonly first: URL; readonly url: URL },
+): { readonly authorization?: string } {
+  if (url.origin !== first.origin) return {};
+  if (authorization !== undefined) return { authorization };
+  if (first.username === '') return {};
   const text = `${decodeURIComponent(first.username)}:${decodeURIComponent(first.password)}`;
   return { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
 }
@@ -219,13 +226,17 @@ function createProgress(
 
 function refused(url: string, status: number): BuildError {
   const hints: Readonly<Record<number, string>> = {
-    401: 'The server wants credentials. Download the file beforehand, and copy it from the context.',
-    403: 'The server does not allow it.',
-    404: 'Check the address.',
+    401: `The server wants credentials: give a token with --secret id=HTTP_AUTH_TOKEN_${hostOf(url)}, or a whole header value with --secret id=HTTP_AUTH_HEADER_${hostOf(url)}.`,
+    403: `The server does not allow it. Credentials are given with --secret id=HTTP_AUTH_TOKEN_${hostOf(url)}.`,
+    404: 'There is no such file on the server: check the address.',
   };
   return new BuildError('DOWNLOAD_FAILED', `${redactUrl(url)} cannot be downloaded: the server answered ${status}.`, {
     hint: hints[status],
   });
+}
+
+function hostOf(url: string): string {
+  return new URL(url).host;
 }
 
 function unreachable(url: string, error: unknown): BuildError {

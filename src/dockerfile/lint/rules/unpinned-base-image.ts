@@ -7,7 +7,8 @@ export const unpinnedBaseImage: LintRule = {
   name: 'UnpinnedBaseImage',
   summary: 'A base image has a tag other than latest, or a digest.',
   origin: 'own',
-  check: ({ active }) => active.flatMap(checkStage),
+  check: ({ active, options: { isContext } }) =>
+    active.filter(({ image }) => image === undefined || isContext?.(image) !== true).flatMap(checkStage),
 };
 
 function checkStage({ stage: { from }, image, parent }: LintStage): readonly RuleFinding[] {
