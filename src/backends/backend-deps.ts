@@ -1,12 +1,12 @@
-import type { RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Env } from './host-facts.ts';
+import type { LendRegistry } from './open-registry.ts';
 
 /** What backends are made of. Nothing is spawned, dialled or written before a method of a backend is called. */
 export interface BackendDeps {
   /** Our store: native's images, and temporary directories of all. */
   readonly store: Store;
   /** Made when a registry is first needed. */
-  readonly registry: () => Promise<RegistryClient>;
+  readonly registry: LendRegistry;
   readonly env: Env;
 }

@@ -4,7 +4,7 @@ import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../
 import type { Store } from '../store/index.ts';
 import { buildWith, checkPush, type Others, planWith } from './build-with.ts';
 import { loadRequest } from './load-request.ts';
-import { checkNative } from './native/native-backend.ts';
+import { checkNative } from './native/build-image.ts';
 import { imageOsOf, openBackend } from './open-backend.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';

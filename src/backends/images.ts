@@ -33,17 +33,11 @@ export async function pull(input: PullInput, context: RunContext): Promise<Pulle
   return withRegistry(input.dataDir, context, async (store, registry) => {
     const lease = await store.openLease();
     try {
-      const { pullImage } = await import('../registry/index.ts');
+      const { storePulledImage } = await import('./native/store-pulled-image.ts');
       const platform = input.platform ?? platformOfHost(process.platform, process.arch);
-      const request = { reference: input.reference, platform, sink: store.blobs };
-      const pulled = await pullImage(await registry(), request, context);
-      const { root, manifest, config, layers } = pulled;
-      const blobs = [root, manifest, config, ...layers].map(({ digest, size }) => ({ digest, sizeBytes: size }));
-      await store.sync(blobs);
-      const { registry: host, repository } = input.reference;
-      const origin = formatReference({ registry: host, repository, digest: manifest.digest });
-      await Promise.all(layers.map((layer) => store.records.put('origins', layer.digest, [origin])));
-      await store.images.set([formatReference(input.reference)], root);
+      const { reference } = input;
+      const pulled = await storePulledImage({ store, client: await registry() }, { reference, platform }, context);
+      await store.images.set([formatReference(reference)], pulled.root);
       return pulled;
     } finally {
       await lease.release();

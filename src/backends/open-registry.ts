@@ -1,14 +1,21 @@
-import type { RegistryClient } from '../registry/index.ts';
+import type { Credentials, RegistryClient } from '../registry/index.ts';
 
-/** A registry client that is made when it is first asked for. */
-export function openRegistry(): {
-  readonly client: () => Promise<RegistryClient>;
-  readonly close: () => Promise<void>;
-} {
+/** Sign-ins of a request, by registry host. */
+export type GivenCredentials = Readonly<Record<string, Credentials>>;
+
+/**
+ * Gives registry clients. Without credentials there is one for all, made when it is first asked for, and closed by who made
+ * the lender. With credentials, which come before those of the auth files, it is a new one that its user closes.
+ */
+export type LendRegistry = (credentials?: GivenCredentials) => Promise<RegistryClient>;
+
+/** Registry clients for as long as they are not closed. */
+export function openRegistry(): { readonly client: LendRegistry; readonly close: () => Promise<void> } {
   let opening: Promise<RegistryClient> | undefined;
   return {
-    client: () => {
-      opening ??= open();
+    client: (credentials) => {
+      if (credentials !== undefined) return open(credentials);
+      opening ??= open({});
       return opening;
     },
     close: async () => {
@@ -19,10 +26,31 @@ export function openRegistry(): {
   };
 }
 
-async function open(): Promise<RegistryClient> {
-  const { createDockerCredentials, createRegistryClient, loadRegistryHosts } = await import('../registry/index.ts');
-  return createRegistryClient({
-    credentials: createDockerCredentials({ env: process.env }),
-    hosts: await loadRegistryHosts({ env: process.env }),
+async function open(credentials: GivenCredentials): Promise<RegistryClient> {
+  const registry = await import('../registry/index.ts');
+  const { env } = process;
+  const fromFiles = registry.createDockerCredentials({ env });
+  return registry.createRegistryClient({
+    credentials: registry.createGivenCredentials(credentials, fromFiles),
+    hosts: await registry.loadRegistryHosts({ env }),
   });
+}
+
+/** Lends a client for the time of some work: that of all, or one of its own for credentials that came with the work. */
+export async function withRegistry<T>(
+  lend: LendRegistry,
+  credentials: GivenCredentials | undefined,
+  work: (client: () => Promise<RegistryClient>) => Promise<T>,
+): Promise<T> {
+  if (credentials === undefined || Object.keys(credentials).length === 0) return work(() => lend());
+  let opening: Promise<RegistryClient> | undefined;
+  const client = (): Promise<RegistryClient> => {
+    opening ??= lend(credentials);
+    return opening;
+  };
+  try {
+    return await work(client);
+  } finally {
+    await (await opening?.catch(() => undefined))?.close();
+  }
 }

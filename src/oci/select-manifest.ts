@@ -13,6 +13,16 @@ export function platformOfDescriptor(platform: DescriptorPlatform): Platform {
   };
 }
 
+/** A platform in the wire's names, for an index's entry. */
+export function toDescriptorPlatform(platform: Platform): DescriptorPlatform {
+  return {
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.osVersion === undefined ? {} : { 'os.version': platform.osVersion }),
+    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+  };
+}
+
 /** Entries that describe other entries (BuildKit's provenance and SBOM) instead of being images. */
 export function isAttestation({ annotations, platform }: Descriptor): boolean {
   return annotations?.[ATTESTATION_ANNOTATION] !== undefined || platform?.os === 'unknown';

@@ -123,20 +123,30 @@ function invalid(path: string, why: string): BuildError {
   });
 }
 
-/**
- * The entry with the longest key for a repository: a registry's host, or a host with a path (containers-auth.json). Keys may
- * be URLs, as docker writes them; then only the host counts.
- */
+/** The entry with the longest key for a repository (containers-auth.json); empty entries count as absent. */
 export function findAuthEntry(
   file: AuthFile,
-  target: { readonly registry: string; readonly repository: string },
+  target: RepositoryName,
 ): { readonly key: string; readonly entry: AuthEntry } | undefined {
+  const entries = file.auths ?? {};
+  const filled = Object.keys(entries).filter((name) => Object.keys(entries[name]!).length > 0);
+  const key = longestKeyFor(filled, target);
+  return key === undefined ? undefined : { key, entry: entries[key]! };
+}
+
+interface RepositoryName {
+  readonly registry: string;
+  readonly repository: string;
+}
+
+/** The longest key that a repository lies under: a registry's host, or a host with a path. Of URLs only the host counts. */
+export function longestKeyFor(keys: readonly string[], target: RepositoryName): string | undefined {
   const isHub = HUB_HOSTS.includes(target.registry);
   const name = `${isHub ? 'docker.io' : target.registry}/${target.repository}/`;
-  const matches = Object.entries(file.auths ?? {})
-    .map(([key, entry]) => ({ key, entry, prefix: normalizeKey(key) }))
-    .filter(({ prefix, entry }) => name.startsWith(`${prefix}/`) && Object.keys(entry).length > 0);
-  return matches.sort((a, b) => b.prefix.length - a.prefix.length)[0];
+  const matches = keys
+    .map((key) => ({ key, prefix: normalizeKey(key) }))
+    .filter(({ prefix }) => name.startsWith(`${prefix}/`));
+  return matches.sort((a, b) => b.prefix.length - a.prefix.length)[0]?.key;
 }
 
 function normalizeKey(key: string): string {

@@ -32,6 +32,18 @@ export function createImageStore({ file, paths, blobs }: ImageStoreDeps): ImageS
         return setNames(index, { references, descriptor, time: new Date() });
       });
     },
+    replace: async (reference, from, descriptor) => {
+      let replaced = false;
+      await file.update((index) => {
+        replaced = index.manifests.some((entry) => nameOf(entry) === reference && entry.digest === from);
+        if (!replaced) return undefined;
+        requireBlob(paths, descriptor);
+        const others = index.manifests.filter((entry) => nameOf(entry) !== reference);
+        return tidy({ ...index, manifests: [...others, entryFor(descriptor, reference, new Date())] });
+      });
+      return replaced;
+    },
+    untag: async (word, { all = false } = {}) => (await import('./untag-image.ts')).untagImage(images, word, all),
     remove: async (reference) => {
       let found = false;
       await file.update((index) => {

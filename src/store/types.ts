@@ -87,8 +87,20 @@ export interface ImageStore {
   find(word: string): Promise<FoundImage>;
   /** Sets or moves names, all in one atomic write. An image that loses its last name stays, nameless, until pruned. */
   set(references: readonly string[], descriptor: Descriptor): Promise<void>;
+  /**
+   * Points a name that still means `from` at something else, in one step that no other process comes between; `from` goes
+   * unless it has another name. False when the name means something else by now, or nothing.
+   */
+  replace(reference: string, from: Digest, descriptor: Descriptor): Promise<boolean>;
   /** True when the name was there. */
   remove(reference: string): Promise<boolean>;
+  /**
+   * Takes away what a word (as of `find`) names: a name alone; of an id the only name, or all of them with `all`. Gives the
+   * names that are gone, sorted.
+   *
+   * @throws BuildError as `find`, and `USAGE` for an id with several names, or none.
+   */
+  untag(word: string, options?: { readonly all?: boolean }): Promise<readonly string[]>;
 }
 
 /** JSON documents by namespace and key. Reading one marks it as used. A document that cannot be parsed counts as absent. */

@@ -1,5 +1,4 @@
-import { BuildError, exitCodeOf, toBuildError } from '../../core/index.ts';
-import type { Store } from '../../store/index.ts';
+import { exitCodeOf, toBuildError } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
 import { DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { formatError } from '../report/format-error.ts';
@@ -25,8 +24,7 @@ export const rmiCommand = defineCommand({
     let status = 0;
     for (const word of positionals) {
       try {
-        for (const reference of await namesToRemove(store, word, values.force)) {
-          await store.images.remove(reference);
+        for (const reference of await store.images.untag(word, { all: values.force })) {
           stdout.write(`Untagged: ${familiarName(reference)}\n`);
         }
       } catch (thrown) {
@@ -39,26 +37,3 @@ export const rmiCommand = defineCommand({
     return status;
   },
 });
-
-async function namesToRemove(store: Store, word: string, force: boolean): Promise<readonly string[]> {
-  const { image, byName } = await store.images.find(word);
-  if (byName) return [image.reference!];
-  const names = (await store.images.list()).flatMap(({ descriptor, reference }) =>
-    descriptor.digest === image.descriptor.digest && reference !== undefined ? [reference] : [],
-  );
-  if (names.length === 0) {
-    throw new BuildError('USAGE', `The image ${word} has no name to remove.`, {
-      hint: '`zlayer prune --all` deletes images without a name.',
-    });
-  }
-  if (names.length > 1 && !force) {
-    throw new BuildError(
-      'USAGE',
-      `The image ${word} has ${names.length} names: ${names.map(familiarName).join(', ')}.`,
-      {
-        hint: 'Give one of the names, or --force to remove all.',
-      },
-    );
-  }
-  return names;
-}

@@ -1,0 +1,56 @@
+import { BuildError, formatReference, parseReference, type Reference, type RunContext } from '../../core/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
+import type { FoundImage, Store } from '../../store/index.ts';
+import { type GivenCredentials, type LendRegistry, withRegistry } from '../open-registry.ts';
+import type { ImageReceipt, LayerCompression, PushImageInput } from '../types.ts';
+import { receiptOf } from './image-operations.ts';
+
+interface PushDeps {
+  readonly store: Store;
+  readonly registry: LendRegistry;
+}
+
+/**
+ * Sends an image of the store to a registry. The receipt tells the digest there, which is not that of the store where layers
+ * were compressed on the way.
+ *
+ * @throws BuildError `IMAGE_NOT_FOUND`, `REGISTRY_*`; `USAGE` for an image without a name where none is given.
+ */
+export async function pushImage(deps: PushDeps, input: PushImageInput, context: RunContext): Promise<ImageReceipt> {
+  const found = await deps.store.images.find(input.image);
+  const reference = destinationOf(found, input);
+  return pushDescriptor(deps, { ...input, descriptor: found.descriptor, reference }, context);
+}
+
+interface DescriptorPush extends LayerCompression {
+  readonly descriptor: Descriptor;
+  readonly reference: Reference;
+  readonly credentials?: GivenCredentials;
+}
+
+/** Sends a manifest, or an index with all its members, under a name. */
+export async function pushDescriptor(
+  { store, registry }: PushDeps,
+  { descriptor, reference, credentials, compression, compressionLevel }: DescriptorPush,
+  context: RunContext,
+): Promise<ImageReceipt> {
+  const { writeRegistryOutput } = await import('../../outputs/index.ts');
+  const output = { descriptor, references: [reference], compression: compression ?? 'gzip', level: compressionLevel };
+  return withRegistry(registry, credentials, async (client) => {
+    const [pushed] = await writeRegistryOutput({ store, client: await client() }, output, context);
+    return receiptOf(formatReference(reference), pushed!.descriptor);
+  });
+}
+
+function destinationOf(found: FoundImage, { image, destination }: PushImageInput): Reference {
+  if (destination !== undefined) return parseDestination(destination);
+  if (found.byName) return parseReference(image);
+  throw new BuildError('USAGE', `The image ${image} cannot be pushed by its id alone: nothing says where to.`, {
+    hint: 'Push one of its names, or give it one with `zlayer tag`.',
+  });
+}
+
+/** A name, with or without the `docker://` that containers tools put before it. @throws BuildError `REFERENCE_INVALID`. */
+export function parseDestination(text: string): Reference {
+  return parseReference(text.replace(/^docker:\/\//, ''));
+}
