@@ -7,6 +7,7 @@ import {
   parseSignal,
 } from '../dockerfile/index.ts';
 import type { Healthcheck } from '../oci/index.ts';
+import { formatHealthcheck, quoteWords } from './history-text.ts';
 import { createExpander, type Expander, locationOf, type SourceText, variablesOf, withVariable } from './scope.ts';
 import { type StageState, shellOf, withConfig, withHistory } from './stage-state.ts';
 
@@ -37,12 +38,12 @@ export function lowerMetadata(input: MetadataInput, instruction: MetadataInstruc
     }
     case 'cmd': {
       const args = commandOf(state, instruction.form);
-      return { ...withHistory(withConfig(state, { Cmd: args }), `CMD ${JSON.stringify(args)}`), cmdSet: true };
+      return { ...withHistory(withConfig(state, { Cmd: args }), `CMD ${quoteWords(args)}`), cmdSet: true };
     }
     case 'entrypoint': {
       const args = commandOf(state, instruction.form);
       const next = withConfig(state, { Entrypoint: args, ...(state.cmdSet ? {} : { Cmd: undefined }) });
-      return withHistory(next, `ENTRYPOINT ${JSON.stringify(args)}`);
+      return withHistory(next, `ENTRYPOINT ${quoteWords(args)}`);
     }
     case 'expose': {
       const words = instruction.ports.flatMap((word) => expander.words(word));
@@ -67,10 +68,10 @@ export function lowerMetadata(input: MetadataInput, instruction: MetadataInstruc
       return withHistory(withConfig(state, { StopSignal: signal }), `STOPSIGNAL ${signal}`);
     }
     case 'shell':
-      return withHistory(withConfig(state, { Shell: instruction.args }), `SHELL ${JSON.stringify(instruction.args)}`);
+      return withHistory(withConfig(state, { Shell: instruction.args }), `SHELL [${instruction.args.join(' ')}]`);
     case 'healthcheck': {
       const check = healthcheckOf(instruction);
-      return withHistory(withConfig(state, { Healthcheck: check }), `HEALTHCHECK ${JSON.stringify(check)}`);
+      return withHistory(withConfig(state, { Healthcheck: check }), `HEALTHCHECK ${formatHealthcheck(check)}`);
     }
     case 'maintainer':
       return { ...withHistory(state, `MAINTAINER ${instruction.name}`), author: instruction.name };

@@ -164,6 +164,12 @@ describe('runCopy() of archives', () => {
     expect(lines).toContain('s777 0:0 d/link -> /etc');
   });
 
+  it('gives links the mode that they have on a disk, whatever the archive says', async () => {
+    await using engine = await createTestEngine();
+    const link = { entry: entry('link', { type: 'symlink', mode: 0o644, linkTarget: 'x' }) };
+    expect(await added(engine, await tarOf([link]))).toContain('s777 0:0 d/link -> x');
+  });
+
   it('refuses links that lead out of the destination', async () => {
     await using engine = await createTestEngine();
     const work = added(engine, await tarOf([symlink('sub/link', '../../out')]));

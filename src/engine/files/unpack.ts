@@ -54,7 +54,9 @@ function toNode(target: UnpackTarget, { member, place }: { member: LayerEntry; p
   const { entry } = member;
   if (entry.type === 'hardlink') return linkNode(target, entry, place);
   if (entry.type === 'symlink') refuseLeavingLink(target, entry, place);
-  const owned: Entry = { ...entry, ...(target.owner ?? {}), path: place };
+  // A link has no mode of its own on Linux: once unpacked it would show this one, whatever the archive says.
+  const mode = entry.type === 'symlink' ? 0o777 : entry.mode;
+  const owned: Entry = { ...entry, ...(target.owner ?? {}), mode, path: place };
   return member.content === undefined ? { entry: owned } : { entry: owned, content: member.content };
 }
 
