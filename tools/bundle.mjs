@@ -92,6 +92,25 @@ function chunked(root) {
 
 const chunkNameOf = ({ path }) => path.slice(path.lastIndexOf('/') + 1).replace(/\.js$/, '');
 
+/** Modules that Node has loaded itself before a program starts. */
+const LOADED_BY_NODE = new Set(['buffer', 'events', 'fs', 'path', 'process', 'timers', 'url', 'util', 'vm']);
+
+/**
+ * Has an import of another module of Node wait until it is used: a start that needs nothing of `node:net` or
+ * `node:child_process` does not pay for them, wherever they are imported. esbuild gives the imports of a chunk names of
+ * their own, that nothing else in it has.
+ */
+function requireLate(code) {
+  let text = code;
+  const declared = /\b(import_\w+)=(__toESM\(require\("node:([\w/]+)"\)(?:,1)?\)|require\("node:([\w/]+)"\))/g;
+  for (const [declaration, name, load, a, b] of code.matchAll(declared)) {
+    if (LOADED_BY_NODE.has(a ?? b)) continue;
+    const use = new RegExp(`\\b${name}\\b(?!=)`, 'g');
+    text = text.replace(use, `${name}()`).replace(declaration, `${name}=lazy(()=>${load})`);
+  }
+  return text;
+}
+
 /** ES module chunks as one CommonJS script. Its text is ASCII, so that it can be read with no decoding. */
 async function toScript(files) {
   const chunks = await Promise.all(
@@ -108,7 +127,7 @@ async function toScript(files) {
         legalComments: 'none',
         logLevel: 'warning',
       });
-      return `${JSON.stringify(chunkNameOf(file))}(module,exports,require){${code}}`;
+      return `${JSON.stringify(chunkNameOf(file))}(module,exports,require,lazy){${requireLate(code)}}`;
     }),
   );
   return `module.exports={${chunks.join(',\n')}};\n`;

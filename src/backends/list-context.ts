@@ -36,7 +36,7 @@ export async function listContext({ directory, file }: ListContextInput): Promis
     });
   }
   const dockerfile = file === undefined ? defaultFile(root) : resolve(file);
-  return walk({ root, ignore: await loadIgnoreFile(root, dockerfile) }, '');
+  return walk({ root, ignore: loadIgnoreFile(root, dockerfile) }, '');
 }
 
 function isDirectory(path: string): boolean {

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BuildError } from '../core/index.ts';
 import {
@@ -36,15 +36,15 @@ export interface LoadInput {
  * @throws BuildError `DOCKERFILE_NOT_FOUND`, `DOCKERFILE_SYNTAX`, `DOCKERFILE_INVALID`, `IGNORE_FILE_SYNTAX`, and `UNSUPPORTED`
  * for a file of another frontend.
  */
-export async function loadDockerfile(load: LoadInput): Promise<LoadedDockerfile> {
+export function loadDockerfile(load: LoadInput): LoadedDockerfile {
   const { input, contextDir } = load;
   if (input?.kind === 'text') {
     const dockerfile = parse(load, input.text, input.fileName ?? 'Dockerfile');
-    return { dockerfile, ignore: await loadIgnoreFile(contextDir, undefined) };
+    return { dockerfile, ignore: loadIgnoreFile(contextDir, undefined) };
   }
-  const path = input === undefined ? await findDefault(contextDir) : resolvePath(load, input.path);
-  const dockerfile = parse(load, await readDockerfile(path), input?.path ?? basename(path));
-  return { dockerfile, ignore: await loadIgnoreFile(contextDir, path) };
+  const path = input === undefined ? findDefault(contextDir) : resolvePath(load, input.path);
+  const dockerfile = parse(load, readDockerfile(path), input?.path ?? basename(path));
+  return { dockerfile, ignore: loadIgnoreFile(contextDir, path) };
 }
 
 function parse({ syntax }: LoadInput, text: string, fileName: string): Dockerfile {
@@ -52,10 +52,10 @@ function parse({ syntax }: LoadInput, text: string, fileName: string): Dockerfil
   return parseDockerfile(text, { fileName });
 }
 
-async function findDefault(contextDir: string | undefined): Promise<string> {
+function findDefault(contextDir: string | undefined): string {
   for (const name of contextDir === undefined ? [] : DEFAULT_NAMES) {
     const path = join(contextDir!, name);
-    if (await isFile(path)) return path;
+    if (isFile(path)) return path;
   }
   throw new BuildError(
     'DOCKERFILE_NOT_FOUND',
@@ -73,9 +73,9 @@ function resolvePath(load: LoadInput, path: string): string {
   return join(root, inside);
 }
 
-async function readDockerfile(path: string): Promise<string> {
+function readDockerfile(path: string): string {
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why =
@@ -88,18 +88,15 @@ async function readDockerfile(path: string): Promise<string> {
 }
 
 /** The rules for a context directory; undefined when there are none. */
-export async function loadIgnoreFile(
+export function loadIgnoreFile(
   contextDir: string | undefined,
   dockerfilePath: string | undefined,
-): Promise<IgnoreMatcher | undefined> {
+): IgnoreMatcher | undefined {
   const own =
     dockerfilePath === undefined ? [] : [join(dirname(dockerfilePath), `${basename(dockerfilePath)}.dockerignore`)];
   const shared = contextDir === undefined ? [] : [join(contextDir, '.dockerignore')];
   for (const path of [...own, ...shared]) {
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-      throw error;
-    });
+    const text = readIfThere(path);
     if (text === undefined) continue;
     const patterns = parseIgnoreFile(text, { fileName: basename(path) });
     return patterns.length === 0 ? undefined : createIgnoreMatcher(patterns);
@@ -107,9 +104,20 @@ export async function loadIgnoreFile(
   return undefined;
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
 }

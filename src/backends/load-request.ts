@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BuildError, type RunContext } from '../core/index.ts';
 import type { fetchContext } from '../engine/remote.ts';
@@ -20,7 +20,7 @@ export async function loadRequest(store: Store, request: BuildRequest, context: 
   };
   const deps: ContextDeps = { store, credentials };
   const contextDir = await contextDirectory(deps, request.context, context);
-  const { dockerfile, ignore } = await loadDockerfile({
+  const { dockerfile, ignore } = loadDockerfile({
     contextDir,
     input: request.dockerfile,
     isLocal: request.context.kind === 'directory' || request.context.kind === 'empty',
@@ -51,17 +51,25 @@ async function contextDirectory(
   return fetchContext(deps, input, context);
 }
 
-async function checkDirectory(path: string): Promise<string> {
+function checkDirectory(path: string): string {
   const absolute = resolve(path);
-  const found = await stat(absolute).catch((error: Error) => error);
-  if (!(found instanceof Error) && found.isDirectory()) return absolute;
+  const found = quietStat(absolute);
+  if (found?.isDirectory() === true) return absolute;
   throw new BuildError(
     'CONTEXT_NOT_FOUND',
-    `The build context ${path} is ${found instanceof Error ? 'not there' : 'not a directory'}.`,
+    `The build context ${path} is ${found === undefined ? 'not there' : 'not a directory'}.`,
     {
       hint: 'The last argument is the directory whose files COPY and ADD may use, often `.`.',
     },
   );
+}
+
+function quietStat(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 async function namedDirectories(
@@ -71,11 +79,11 @@ async function namedDirectories(
 ): Promise<ReadonlyMap<string, ContextDirectory>> {
   const directories = new Map<string, ContextDirectory>();
   for (const [name, value] of Object.entries(contexts)) {
-    if (/^(docker-image|oci-layout):\/\/|^target:/.test(value)) continue;
+    if (/^(docker-image|oci-layout):\/\/|^(target|input):/.test(value)) continue;
     const isUrl = /^(https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(value);
     const input: ContextInput = isUrl ? { kind: 'url', url: value } : { kind: 'directory', path: value };
     const directory = await contextDirectory(deps, input, context);
-    directories.set(name, { directory, ignore: isUrl ? undefined : await loadIgnoreFile(directory, undefined) });
+    directories.set(name, { directory, ignore: isUrl ? undefined : loadIgnoreFile(directory, undefined) });
   }
   return directories;
 }

@@ -77,6 +77,7 @@ function publish(temporaryPath: string, entry: string): boolean {
 
 /** True when the entry is there. */
 function markUsed(entry: string): boolean {
+  if (lstatSync(entry, { throwIfNoEntry: false }) === undefined) return false;
   const now = Date.now() / 1000;
   try {
     utimesSync(entry, now, now);

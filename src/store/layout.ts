@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { BuildError } from '../core/index.ts';
 import { writeNewFile } from './durable.ts';
 import type { StorePaths } from './paths.ts';
@@ -54,7 +54,8 @@ function createLayout(home: StoreHome): void {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
   mendLayout(home);
-  rmSync(paths.versionFile, { force: true });
+  // A version that cannot be read; most often there is none, and rmSync costs more than looking.
+  if (statSync(paths.versionFile, { throwIfNoEntry: false }) !== undefined) rmSync(paths.versionFile, { force: true });
   createOnce(home, paths.versionFile, { version: STORE_VERSION });
   keepReserve(home);
   home.rest();
@@ -97,7 +98,7 @@ function createOnce(home: StoreHome, path: string, value: unknown): void {
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
   } finally {
-    rmSync(temporaryPath);
+    unlinkSync(temporaryPath);
   }
 }
 

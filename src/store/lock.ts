@@ -120,6 +120,8 @@ function link(token: string, path: string): boolean {
 }
 
 function holderOf(path: string): string | undefined {
+  // Most often nobody has it, and an answer is faster than an exception.
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
   try {
     return readlinkSync(path);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { closeSync, fstatSync, fsync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { BlobId } from '../core/index.ts';
 import { missingBlob } from './blobs.ts';
@@ -8,8 +8,11 @@ import { systemCode } from './store-error.ts';
 /** Makes blobs and their names durable: all at once, so that a journalling file system commits them together. */
 export async function syncBlobs(paths: StorePaths, blobs: readonly BlobId[]): Promise<void> {
   const byPath = new Map(blobs.map((blob) => [paths.blob(blob.digest), blob]));
-  await Promise.all([...byPath].map(([path, blob]) => syncBlob(paths, path, blob)));
-  await Promise.all([...new Set([...byPath.keys()].map(dirname)), paths.blobs].map(syncFile));
+  const folders = new Set([...[...byPath.keys()].map(dirname), paths.blobs]);
+  await Promise.all([
+    ...[...byPath].map(([path, blob]) => syncBlob(paths, path, blob)),
+    ...[...folders].map((folder) => syncFile(folder)),
+  ]);
 }
 
 async function syncBlob(paths: StorePaths, path: string, blob: BlobId): Promise<void> {
@@ -23,11 +26,13 @@ async function syncBlob(paths: StorePaths, path: string, blob: BlobId): Promise<
 
 /** Gives the size. */
 async function syncFile(path: string): Promise<number> {
-  const file = await open(path, 'r');
+  const fd = openSync(path, 'r');
   try {
-    await file.sync();
-    return (await file.stat()).size;
+    await new Promise<void>((resolve, reject) => {
+      fsync(fd, (error) => (error === null ? resolve() : reject(error)));
+    });
+    return fstatSync(fd).size;
   } finally {
-    await file.close();
+    closeSync(fd);
   }
 }

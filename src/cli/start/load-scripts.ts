@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { Script } from 'node:vm';
 import type { CodeCache } from './code-cache.ts';
 
+type Require = (specifier: string) => unknown;
+
 /** A module of a script: made when it is first asked for. */
-type Chunk = (module: { exports: unknown }, exports: unknown, require: (specifier: string) => unknown) => void;
+type Chunk = (module: { exports: unknown }, exports: unknown, require: Require, lazy: typeof memoized) => void;
 
 interface LoadedScript {
   readonly script: Script;
@@ -30,7 +32,7 @@ export interface ScriptLoaderDeps {
   /** What the code depends on beside the script: version, command, flags. */
   readonly key: string;
   /** For Node's own modules. */
-  readonly require: (specifier: string) => unknown;
+  readonly require: Require;
 }
 
 const COMMAND = 'command.cjs';
@@ -47,7 +49,7 @@ export function createScriptLoader(deps: ScriptLoaderDeps): ScriptLoader {
     if (known !== undefined) return known.exports;
     const module = { exports: {} };
     script.usedChunks.set(name, module);
-    script.chunks[name]?.(module, module.exports, (specifier) => requireFrom(file, specifier));
+    script.chunks[name]?.(module, module.exports, (specifier) => requireFrom(file, specifier), memoized);
     return module.exports;
   };
   /** `library:NAME` is a script of its own, `./NAME.js` another chunk of the same build, the rest is Node's. */
@@ -64,6 +66,12 @@ export function createScriptLoader(deps: ScriptLoaderDeps): ScriptLoader {
       for (const script of scripts.values()) saveScript(deps, script);
     },
   };
+}
+
+/** The result of `load`, which runs when it is first asked for. */
+function memoized<T>(load: () => T): () => T {
+  let loaded: { readonly value: T } | undefined;
+  return () => (loaded ??= { value: load() }).value;
 }
 
 const libraryFile = (name: string): string => join('libraries', `${name}.cjs`);

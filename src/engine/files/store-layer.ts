@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { encodeToc, type LayerItem, type WrittenLayer, writeLayer } from '../../archive/index.ts';
 import { type BlobId, digestHex, type RunContext } from '../../core/index.ts';
 import { type LayerRef, MEDIA_TYPES } from '../../oci/index.ts';
@@ -28,7 +28,7 @@ async function keepLayer(
 ): Promise<LayerRef> {
   const { digest, sizeBytes } = layer.blob;
   const key = digestHex(digest);
-  await env.store.area('tocs').create(key, (path) => writeFile(path, encodeToc(layer.written.toc)));
+  await env.store.area('tocs').create(key, async (path) => writeFileSync(path, encodeToc(layer.written.toc)));
   await Promise.all([env.lease.pinBlob(layer.blob), env.lease.pinEntry('tocs', key)]);
   return { diffId: digest, blob: { mediaType: MEDIA_TYPES.ociLayer, digest, size: sizeBytes } };
 }

@@ -1,4 +1,4 @@
-import * as crypto from 'node:crypto';
+import crypto from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type Content, readContent } from '../../archive/index.ts';
 import { BuildError } from '../../core/index.ts';

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type BytePath, digestHex, digestOf } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import { createStampTable, STAMP_FIELDS, type StampRow, type StampTable } from './stamp-table.ts';
@@ -79,7 +78,7 @@ export async function openStatCache(store: Store, directory: string): Promise<St
       }
       const bytes = encoder.finish();
       await area.remove(key);
-      await area.create(key, (path) => writeFile(path, bytes));
+      await area.create(key, async (path) => writeFileSync(path, bytes));
     },
   };
 }
