@@ -1,6 +1,6 @@
 import { checkConfig, compareConfigs } from '../support/compare-configs.ts';
 import { compareTrees } from '../support/compare-trees.ts';
-import { type Allowance, formatDifferences, judge } from '../support/differences.ts';
+import { type Allowance, type Difference, formatDifferences, judge } from '../support/differences.ts';
 import type { DifferentialCase } from './differential-case.ts';
 import { checkExpectations } from './expectations.ts';
 import type { BuiltImage, OurImage, Outcome } from './outcome.ts';
@@ -61,7 +61,13 @@ function compareImages(each: DifferentialCase, ours: OurImage, theirs: BuiltImag
   const allowances = each.allow.map(({ path, field, reason }) => ({ path, field, reason: REASONS[reason] ?? '' }));
   const { unexplained, unused } = judge(differences, allowances, EVERYWHERE);
   return [
-    ...(unexplained.length === 0 ? [] : [formatDifferences(unexplained)]),
+    ...(unexplained.length === 0 ? [] : [formatDifferences(unexplained.map(clip))]),
     ...unused.map(({ path, field }) => `The allowance of ${path} ${field} is not needed.`),
   ];
+}
+
+/** Long values (a label of 70,000 characters) tell no more than their beginning. */
+function clip(difference: Difference): Difference {
+  const short = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text);
+  return { ...difference, ours: short(difference.ours), theirs: short(difference.theirs) };
 }
