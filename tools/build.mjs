@@ -1,4 +1,4 @@
-// Makes dist/: the command (`zlayer.cjs`, with `command.cjs` and the libraries that it loads when they are used) and the
+// Makes dist/: the command (`zlayer.cjs`, with `command/` and `libraries/` that it loads when they are used) and the
 // library (`index.js` with its declarations). Options: `--no-types` leaves out the declarations, `--only-command` also
 // the library, `--out DIR` writes elsewhere.
 import { spawnSync } from 'node:child_process';

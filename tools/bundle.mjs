@@ -1,15 +1,13 @@
-// Bundles of CommonJS scripts, as the command loads them (`src/cli/start/load-scripts.ts`). A script is a table of chunks:
-// functions that make a module when it is first asked for. V8 then compiles, and its code cache holds, what a run uses.
+// Bundles of CommonJS modules, as the command loads them (`src/cli/start/load-modules.ts`). A bundle is a folder: a file for
+// each entry, for each part that is loaded later, and for each part that several of them share.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { build, transform } from 'esbuild';
 
 const target = 'node20';
-
-/** What a specifier of a library becomes in a chunk of ours; `load-scripts.ts` knows the form. */
-const LIBRARY = 'library:';
 const isBuiltin = (path) => path.startsWith('node:') || builtinModules.includes(path);
+const libraryName = (specifier) => specifier.replace(/^@/, '').replaceAll('/', '-');
 
 /** Leaves the libraries out of a bundle, and collects which modules of them it asks for. */
 function librariesApart(asked) {
@@ -19,44 +17,35 @@ function librariesApart(asked) {
       onResolve({ filter: /^[^.]/ }, ({ path, kind }) => {
         if (kind === 'entry-point' || isBuiltin(path)) return undefined;
         asked.add(path);
-        return { path: `${LIBRARY}${scriptNameOf(path)}`, external: true };
+        return { path: `../libraries/${libraryName(path)}.cjs`, external: true };
       });
     },
   };
 }
 
-const scriptNameOf = (specifier) => specifier.replace(/^@/, '').replaceAll('/', '-');
-
-/** Bundles an entry with everything but libraries: the text of the script, and the libraries' modules that it asks for. */
-export async function bundleScript({ root, entry, define, plugins = [] }) {
-  const libraries = new Set();
-  const { outputFiles } = await build({
-    ...chunked(root),
-    entryPoints: { entry },
-    define,
-    plugins: [...plugins, librariesApart(libraries)],
-  });
-  return { text: await toScript(outputFiles), libraries: [...libraries].sort() };
+/**
+ * Bundles entries with everything but libraries. Gives the text of the modules by file name, and the libraries' modules
+ * that they ask for in `../libraries/`.
+ */
+export async function bundleModules({ root, entryPoints, define, plugins = [] }) {
+  const asked = new Set();
+  const options = { ...chunked(root), entryPoints, define, plugins: [...plugins, librariesApart(asked)] };
+  return { modules: await toModules(await build(options)), libraries: [...asked].sort() };
 }
 
-/**
- * Bundles libraries, a script for each module that is asked for, and one for each part that several of them share.
- * Gives texts by file name. A module has the exports that Node would give it.
- */
+/** Bundles the modules of libraries that are asked for. Each has the exports that Node would give it. */
 export async function bundleLibraries({ root, specifiers }) {
+  if (specifiers.length === 0) return {};
   const folder = join(root, 'node_modules/.cache', `zlayer-libraries-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
     const entryPoints = {};
     for (const specifier of specifiers) {
-      const name = scriptNameOf(specifier);
+      const name = libraryName(specifier);
       entryPoints[name] = join(folder, `${name}.mjs`);
       writeFileSync(entryPoints[name], await reexport(specifier));
     }
-    if (specifiers.length === 0) return {};
-    const { outputFiles } = await build({ ...chunked(root), entryPoints });
-    const scripts = outputFiles.map(async (file) => [`${chunkNameOf(file)}.cjs`, await toScript([file])]);
-    return Object.fromEntries(await Promise.all(scripts));
+    return await toModules(await build({ ...chunked(root), entryPoints }));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -83,21 +72,42 @@ function chunked(root) {
     format: 'esm',
     splitting: true,
     write: false,
-    outdir: join(root, 'chunks'),
+    outdir: join(root, 'modules'),
+    outExtension: { '.js': '.cjs' },
     chunkNames: '[name]-[hash]',
     legalComments: 'none',
     logLevel: 'warning',
   };
 }
 
-const chunkNameOf = ({ path }) => path.slice(path.lastIndexOf('/') + 1).replace(/\.js$/, '');
+async function toModules({ outputFiles }) {
+  const modules = outputFiles.map(async ({ path, text }) => [basename(path), await toCommonJs(text)]);
+  return Object.fromEntries((await Promise.all(modules)).sort());
+}
+
+/** Only esbuild's ES modules can be split; each is then made a CommonJS one. ASCII can be read with no decoding. */
+async function toCommonJs(text) {
+  const { code } = await transform(text, {
+    target,
+    format: 'cjs',
+    platform: 'node',
+    charset: 'ascii',
+    // `require` is all that a module gets, and so compiling it needs no hook of Node's module loader.
+    supported: { 'dynamic-import': false },
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  return requireLate(code);
+}
 
 /** Modules that Node has loaded itself before a program starts. */
 const LOADED_BY_NODE = new Set(['buffer', 'events', 'fs', 'path', 'process', 'timers', 'url', 'util', 'vm']);
 
 /**
  * Has an import of another module of Node wait until it is used: a start that needs nothing of `node:net` or
- * `node:child_process` does not pay for them, wherever they are imported. esbuild gives the imports of a chunk names of
+ * `node:child_process` does not pay for them, wherever they are imported. esbuild gives the imports of a module names of
  * their own, that nothing else in it has.
  */
 function requireLate(code) {
@@ -108,27 +118,5 @@ function requireLate(code) {
     const use = new RegExp(`\\b${name}\\b(?!=)`, 'g');
     text = text.replace(use, `${name}()`).replace(declaration, `${name}=lazy(()=>${load})`);
   }
-  return text;
-}
-
-/** ES module chunks as one CommonJS script. Its text is ASCII, so that it can be read with no decoding. */
-async function toScript(files) {
-  const chunks = await Promise.all(
-    files.map(async (file) => {
-      const { code } = await transform(file.text, {
-        target,
-        format: 'cjs',
-        platform: 'node',
-        charset: 'ascii',
-        // Our loader has `require` alone, and so needs no hook of Node's module loader.
-        supported: { 'dynamic-import': false },
-        minifySyntax: true,
-        minifyWhitespace: true,
-        legalComments: 'none',
-        logLevel: 'warning',
-      });
-      return `${JSON.stringify(chunkNameOf(file))}(module,exports,require,lazy){${requireLate(code)}}`;
-    }),
-  );
-  return `module.exports={${chunks.join(',\n')}};\n`;
+  return text === code ? code : `const lazy=(load,made)=>()=>made??=load();${text}`;
 }

@@ -1,8 +1,8 @@
 import { openCodeCache } from './start/code-cache.ts';
-import { createScriptLoader, type ScriptLoader } from './start/load-scripts.ts';
+import { createModuleLoader, type ModuleLoader } from './start/load-modules.ts';
 import { VERSION } from './version.ts';
 
-declare const ZLAYER_SCRIPTS_DIGEST: string | undefined;
+declare const ZLAYER_MODULES_DIGEST: string | undefined;
 
 /** After longer runs V8 has dropped code that it saw no use of, and what a start costs matters little. */
 const MAX_SAVING_SECONDS = 20;
@@ -14,20 +14,20 @@ async function main(): Promise<void> {
     process.stdout.write(`zlayer ${VERSION}\n`);
     return;
   }
-  const scripts = createScripts(args);
-  const { runProcess } = scripts.load('entry') as typeof import('./run-process.ts');
+  const modules = createLoader(args);
+  const { runProcess } = modules.load('command/run-process.cjs') as typeof import('./run-process.ts');
   await runProcess(args);
-  if (process.exitCode === 0 && process.uptime() < MAX_SAVING_SECONDS) scripts.save();
+  if (process.exitCode === 0 && process.uptime() < MAX_SAVING_SECONDS) modules.save();
   // Kept-alive connections and worker threads must not hold up the shell.
   process.exit();
 }
 
 /** Every command has code of its own in the cache, so that a start reads little that it does not use. */
-function createScripts(args: readonly string[]): ScriptLoader {
+function createLoader(args: readonly string[]): ModuleLoader {
   const verb = args.find((arg) => !arg.startsWith('-')) ?? 'help';
   const { version, arch, platform, execArgv, env } = process;
-  const key = [VERSION, ZLAYER_SCRIPTS_DIGEST, verb, version, arch, platform, ...execArgv, env.NODE_OPTIONS].join(' ');
-  return createScriptLoader({ directory: __dirname, cache: openCodeCache(env), key, require });
+  const key = [VERSION, ZLAYER_MODULES_DIGEST, verb, version, arch, platform, ...execArgv, env.NODE_OPTIONS].join(' ');
+  return createModuleLoader({ directory: __dirname, cache: openCodeCache(env), key, require });
 }
 
 void main();

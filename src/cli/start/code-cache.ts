@@ -2,12 +2,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 
-/** Compiled code of one script, with what it was compiled from. */
-export interface CachedCode {
-  /** What V8 made of the script. */
-  readonly code: Buffer;
-  /** Names of the chunks that had been used when it was made: V8 compiles a function when it is first called. */
-  readonly chunks: readonly string[];
+/** What V8 compiled of some modules. */
+export interface CompiledCode {
+  readonly code: ReadonlyMap<string, Buffer>;
+  /** False when it is time to write it anew: V8 compiles a function when it is called, and later runs call others. */
+  readonly isFresh: boolean;
 }
 
 /**
@@ -15,16 +14,26 @@ export interface CachedCode {
  * What is loaded is code that this process will run, so a file counts only when this user alone could have written it.
  */
 export interface CodeCache {
-  read(key: string): CachedCode | undefined;
-  write(key: string, cached: CachedCode): void;
+  read(key: string): CompiledCode | undefined;
+  write(key: string, code: CompiledCode['code']): void;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** The first line of a file. The code follows in the order of `modules`, each padded to 8 bytes. */
+interface Head {
+  readonly format: typeof FORMAT;
+  readonly key: string;
+  readonly modules: ReadonlyArray<readonly [name: string, sizeBytes: number]>;
+  /** SHA-256 of what follows: V8 itself does not verify it, and a power cut may leave a file with holes. */
+  readonly digest: string;
+}
+
 const FORMAT = 'zlayer code 1';
-const DIGEST_LENGTH = 32;
+const ALIGNMENT = 8;
 const MAX_BYTES = 64 * 1024 * 1024;
-const MAX_AGE_MS = 30 * 24 * 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MAX_AGE_MS = 30 * DAY_MS;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
@@ -41,13 +50,13 @@ export function openCodeCache(env: Env): CodeCache | undefined {
   const directory = join(...place);
   return {
     read: (key) => quietly(() => (isOwnDirectory(directory, user) ? readCode({ directory, user }, key) : undefined)),
-    write: (key, cached) => {
+    write: (key, code) => {
       quietly(() => {
         // Whose directory it is matters: root with a user's HOME would leave folders there that the user cannot change.
         if (fs.statSync(place[0]).uid !== user) return;
         fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
         if (!isOwnDirectory(directory, user)) return;
-        writeCode(directory, key, cached);
+        writeCode(directory, key, code);
         removeOld(directory);
       });
     },
@@ -65,46 +74,56 @@ function isOwnDirectory(directory: string, user: number): boolean {
   return (mode & fs.constants.S_IFMT) === fs.constants.S_IFDIR && uid === user && (mode & WRITABLE_BY_OTHERS) === 0;
 }
 
-const fileNameOf = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, DIGEST_LENGTH);
+const fileNameOf = (key: string): string => sha256(key).slice(0, 32);
+const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+const padded = (sizeBytes: number): number => Math.ceil(sizeBytes / ALIGNMENT) * ALIGNMENT;
 
 function readCode(
   { directory, user }: { readonly directory: string; readonly user: number },
   key: string,
-): CachedCode | undefined {
+): CompiledCode | undefined {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   const file = fs.openSync(join(directory, fileNameOf(key)), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
     const stat = fs.fstatSync(file);
     if (!stat.isFile() || stat.uid !== user || (stat.mode & WRITABLE_BY_OTHERS) !== 0 || stat.size > MAX_BYTES) return;
     const bytes = Buffer.allocUnsafeSlow(stat.size);
-    return fs.readSync(file, bytes) === stat.size ? decode(bytes, key) : undefined;
+    if (fs.readSync(file, bytes) !== stat.size) return;
+    const code = decode(bytes, key);
+    return code && { code, isFresh: Math.abs(Date.now() - stat.mtimeMs) < DAY_MS };
   } finally {
     fs.closeSync(file);
   }
 }
 
-/** A line of JSON, padded so that the code is aligned, then the code. */
-function encode(key: string, { code, chunks }: CachedCode): Buffer {
-  const head = JSON.stringify({ format: FORMAT, key, chunks, digest: digestOf(code) });
-  return Buffer.concat([Buffer.from(`${head.padEnd(Math.ceil((head.length + 1) / 8) * 8 - 1)}\n`, 'latin1'), code]);
+function decode(bytes: Buffer, key: string): CompiledCode['code'] | undefined {
+  const end = bytes.indexOf('\n') + 1;
+  const head = JSON.parse(bytes.toString('latin1', 0, end)) as Head;
+  if (head.format !== FORMAT || head.key !== key || head.digest !== sha256(bytes.subarray(end))) return undefined;
+  const code = new Map<string, Buffer>();
+  let at = end;
+  for (const [name, sizeBytes] of head.modules) {
+    code.set(name, bytes.subarray(at, at + sizeBytes));
+    at += padded(sizeBytes);
+  }
+  return code;
 }
 
-/** V8 itself verifies neither length nor content, and a power cut may leave a file with a hole. */
-function decode(bytes: Buffer, key: string): CachedCode | undefined {
-  const end = bytes.indexOf(10);
-  const head = JSON.parse(bytes.toString('latin1', 0, end));
-  const code = bytes.subarray(end + 1);
-  if (head.format !== FORMAT || head.key !== key || head.digest !== digestOf(code)) return undefined;
-  return { code, chunks: head.chunks };
+function encode(key: string, code: CompiledCode['code']): Buffer {
+  const body = Buffer.concat(
+    [...code.values()].flatMap((each) => [each, Buffer.alloc(padded(each.length) - each.length)]),
+  );
+  const modules = [...code].map(([name, { length }]) => [name, length] as const);
+  const head = JSON.stringify({ format: FORMAT, key, modules, digest: sha256(body) } satisfies Head);
+  const escaped = head.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return Buffer.concat([Buffer.from(`${escaped.padEnd(padded(escaped.length + 1) - 1)}\n`, 'latin1'), body]);
 }
 
-const digestOf = (code: Buffer): string => createHash('sha256').update(code).digest('hex');
-
-function writeCode(directory: string, key: string, cached: CachedCode): void {
+function writeCode(directory: string, key: string, code: CompiledCode['code']): void {
   const name = fileNameOf(key);
   const temporary = join(directory, `${name}.${randomBytes(6).toString('hex')}`);
   try {
-    fs.writeFileSync(temporary, encode(key, cached), { flag: 'wx', mode: 0o600 });
+    fs.writeFileSync(temporary, encode(key, code), { flag: 'wx', mode: 0o600 });
     fs.renameSync(temporary, join(directory, name));
   } catch (error) {
     fs.rmSync(temporary, { force: true });
