@@ -24,6 +24,8 @@ export interface Peer {
   readonly identity: string | undefined;
   /** Serial number of that certificate, in lower-case hexadecimal digits. */
   readonly serialNumber: string | undefined;
+  /** sha256 of that certificate's public key, in hexadecimal digits: who the client is, whatever it calls itself. */
+  readonly keyDigest: string | undefined;
 }
 
 /** What a method knows of its call besides the request. */
@@ -212,5 +214,11 @@ function peerOf(call: AnyCall): Peer {
     address: call.getPeer(),
     identity: [certificate.subject?.CN].flat()[0],
     serialNumber: certificate.serialNumber?.toLowerCase(),
+    keyDigest: certificate.raw === undefined ? undefined : keyDigestOf(certificate.raw),
   };
+}
+
+function keyDigestOf(certificate: Buffer): string {
+  const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(key).digest('hex');
 }
