@@ -85,11 +85,12 @@ function explainBase({ reference, location, nearestStage }: BaseRequest): (error
   return (thrown) => {
     const error = toBuildError(thrown);
     if (location === undefined || error.kind === 'cancelled') throw error;
-    const { code, message, facts, cause } = error;
-    const hint =
+    const { code, facts, cause } = error;
+    const hint = nearestStage === undefined ? error.hint : `The nearest stage is "${nearestStage}".`;
+    const message =
       nearestStage === undefined
-        ? error.hint
-        : `There is no stage "${reference}", so it is an image's name; the nearest stage is "${nearestStage}".`;
+        ? error.message
+        : `There is no stage "${reference}", and no image of that name: ${error.message}`;
     throw new BuildError(code, message, { facts, hint, location: error.location ?? location, cause });
   };
 }

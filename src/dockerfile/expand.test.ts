@@ -74,7 +74,8 @@ describe('expandWord()', () => {
     expect(expand('$s/x')).toBe('a  b/x');
   });
   it('fails with the message of :? and names the variable', () => {
-    expect(() => expand('${x:?set it}')).toThrow('x: set it');
+    expect(() => expand('${x:?set it}')).toThrow('x is not set, and required: set it.');
+    expect(() => expand('${x:?Set it!}')).toThrow(/required: Set it!$/);
     expect(() => expand('${empty:?}')).toThrow(/empty is empty/);
   });
   it('tells which variables were asked for', () => {

@@ -290,11 +290,11 @@ class Lexer {
 
   private missing(name: string, word: string, value: string | undefined): BuildError {
     const state = value === undefined ? 'not set' : 'empty';
-    return new BuildError(
-      'DOCKERFILE_EXPANSION',
-      word === '' ? `The variable ${name} is ${state}, but required.` : `${name}: ${word}`,
-      { hint: `${name} is ${state}. Set it with --build-arg ${name}=… (and ARG ${name}), or with ENV.` },
-    );
+    const why = word === '' ? 'but required' : `and required: ${word}`;
+    const end = /[.!?]$/.test(why) ? '' : '.';
+    return new BuildError('DOCKERFILE_EXPANSION', `The variable ${name} is ${state}, ${why}${end}`, {
+      hint: `Give it with --build-arg ${name}=VALUE, where ARG ${name} stands above, or set it with ENV.`,
+    });
   }
 
   private unclosed(): BuildError {

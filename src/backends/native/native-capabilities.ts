@@ -2,7 +2,6 @@ import { type Capabilities, FEATURES, type Feature } from '../features.ts';
 
 /** What native lacks here, and why. */
 const LACKING: Partial<Record<Feature, string>> = {
-  'step-device': 'offers no CDI devices to steps',
   ...(process.versions['zstd'] === undefined
     ? { 'compression-zstd': 'needs Node.js 22.15 or later to write zstd' }
     : {}),

@@ -3,7 +3,7 @@ import type { LintFinding } from '../../dockerfile/index.ts';
 import { formatExcerpt } from '../report/format-excerpt.ts';
 import { sanitizeText } from '../terminal/sanitize.ts';
 import type { Style } from '../terminal/style.ts';
-import { placeDocument } from './place-document.ts';
+import { placeDocument, placeOf } from './place-document.ts';
 
 /** Findings for people: each with its rule, its place in the file, what to do, and where to read on. */
 export function formatCheck({ findings, error }: CheckResult, style: Style): string {
@@ -40,13 +40,14 @@ function findingLines(finding: LintFinding, style: Style): readonly string[] {
 /** The same as a document; `ruleName`, `description` and `detail` are docker's names. */
 export function checkDocument({ findings, violations, error }: CheckResult): unknown {
   return {
-    warnings: findings.map(({ rule, message, hint, page, severity, location }) => ({
+    warnings: findings.map(({ rule, message, hint, page, severity, location, related }) => ({
       ruleName: rule,
       severity,
       description: message,
       ...(hint === undefined ? {} : { detail: hint }),
       page,
       ...placeDocument(location),
+      ...(related === undefined ? {} : { related: placeOf(related) }),
     })),
     violations,
     ...(error === undefined

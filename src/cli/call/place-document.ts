@@ -4,6 +4,10 @@ import type { SourceLocation } from '../../core/index.ts';
 export function placeDocument(location: SourceLocation | undefined): {
   readonly location?: { readonly file: string } & SourceLocation['range'];
 } {
-  if (location === undefined) return {};
-  return { location: { file: location.fileName, ...location.range } };
+  return location === undefined ? {} : { location: placeOf(location) };
+}
+
+/** The place alone. */
+export function placeOf({ fileName, range }: SourceLocation): { readonly file: string } & SourceLocation['range'] {
+  return { file: fileName, ...range };
 }

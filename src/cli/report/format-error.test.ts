@@ -7,14 +7,13 @@ import { formatError } from './format-error.ts';
 const WIDE = { columns: Number.POSITIVE_INFINITY, style: PLAIN_STYLE };
 
 describe('formatError()', () => {
-  it('names the file that the ignore rule stands in', () => {
-    const error = new BuildError('SOURCE_NOT_FOUND', '"dist" does not exist in the context.', {
-      facts: { path: 'dist', ignoredBy: { fileName: '.dockerignore', line: 3, pattern: 'dist' } },
+  it('shows the place between message and hint', () => {
+    const error = new BuildError('SOURCE_NOT_FOUND', '"dist" is not there.', {
       location: locationOf(7),
       hint: 'Take the rule out.',
     });
     expect(formatError(error, WIDE).split('\n')).toEqual([
-      'error: "dist" does not exist in the context. [SOURCE_NOT_FOUND]',
+      'error: "dist" is not there. [SOURCE_NOT_FOUND]',
       '',
       'at Dockerfile:7:1',
       '  5 |     npm ci --omit=dev && \\',
@@ -23,8 +22,6 @@ describe('formatError()', () => {
       '    | ^^^^^^^^',
       '  8 | RUN npm run build',
       '  9 |',
-      '',
-      'hidden by .dockerignore:3: dist',
       '',
       'hint: Take the rule out.',
       '',
@@ -69,5 +66,7 @@ describe('formatError()', () => {
   it('says that the command printed nothing', () => {
     const error = new BuildError('STEP_FAILED', 'Failed.', { facts: { vertex: 'v', exitCode: 1, outputTail: [] } });
     expect(formatError(error, WIDE)).toContain('The command printed nothing.');
+    const missing = new BuildError('STEP_FAILED', 'Failed.', { facts: { vertex: 'v', exitCode: 127, outputTail: [] } });
+    expect(formatError(missing, WIDE)).not.toContain('printed');
   });
 });

@@ -29,7 +29,6 @@ export function formatError(error: BuildError, layout: ErrorLayout): string {
   const body = [
     ...(error.location === undefined ? [] : ['', ...formatExcerpt(error.location, style)]),
     ...outputLines(error, style),
-    ...ignoreLines(error, style),
   ];
   const lines = [
     ...headLines(error, layout),
@@ -65,16 +64,12 @@ function labelled(text: string, label: string, columns: number): readonly string
 
 function outputLines(error: BuildError, style: Style): readonly string[] {
   if (!isBuildError(error, 'STEP_FAILED') || error.facts === undefined) return [];
-  const { outputTail } = error.facts;
+  const { outputTail, exitCode } = error.facts;
+  // A program that could not be started had nothing to say.
+  if (outputTail.length === 0 && exitCode === 127) return [];
   if (outputTail.length === 0) return ['', style.dim('The command printed nothing.')];
   const lines = outputTail.map((line) => `  ${style.dim('|')} ${sanitizeLine(line)}`);
   return ['', style.dim('Last lines of its output:'), ...lines];
-}
-
-function ignoreLines(error: BuildError, style: Style): readonly string[] {
-  if (!isBuildError(error, 'SOURCE_NOT_FOUND') || error.facts?.ignoredBy === undefined) return [];
-  const { fileName, line, pattern } = error.facts.ignoredBy;
-  return ['', `${style.dim('hidden by')} ${sanitizeLine(fileName)}:${line}: ${sanitizeLine(pattern)}`];
 }
 
 function hintsOf(error: BuildError, { command }: ErrorLayout): readonly string[] {

@@ -76,7 +76,13 @@ describe('lintDockerfile()', () => {
     const ignore = createIgnoreMatcher(parseIgnoreFile('a\n\n*.env\n!b.env\n', { fileName: 'my.dockerignore' }));
     const { findings } = lint('FROM scratch\nCOPY x.env b.env /', { ignore });
     expect(findings.map(({ message }) => message)).toEqual([
-      'The source "x.env" is hidden by the ignore rule "*.env" (my.dockerignore, line 3).',
+      '"x.env" cannot be copied: the rule "*.env" in line 3 of my.dockerignore hides it.',
+    ]);
+    expect(findings).toMatchObject([
+      {
+        hint: 'Remove line 3 of my.dockerignore, or add "!x.env" below it.',
+        related: { fileName: 'my.dockerignore', range: { start: { line: 3 } } },
+      },
     ]);
   });
   it('fails only where the file asks for it, and never for advice', () => {

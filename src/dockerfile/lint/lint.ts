@@ -65,6 +65,7 @@ function toFinding({ fileName, text }: Dockerfile, rule: LintRule, found: RuleFi
     page: pageOf(rule.name),
     severity: rule.origin === 'own' ? 'advice' : 'warning',
     ...(location === undefined ? {} : { location }),
+    ...(found.related === undefined ? {} : { related: found.related }),
   };
 }
 

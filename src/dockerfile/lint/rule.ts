@@ -1,4 +1,4 @@
-import type { SourceRange } from '../../core/index.ts';
+import type { SourceLocation, SourceRange } from '../../core/index.ts';
 import type { FromInstruction, Instruction } from '../types.ts';
 import type { LintSubject } from './subject.ts';
 
@@ -7,6 +7,7 @@ export interface RuleFinding {
   readonly message: string;
   readonly hint?: string | undefined;
   readonly range?: SourceRange;
+  readonly related?: SourceLocation;
   readonly instruction?: Instruction | FromInstruction;
 }
 

@@ -32,6 +32,8 @@ export interface LintFinding {
   readonly severity: 'warning' | 'advice';
   /** Absent for findings about the request, not the file. */
   readonly location?: SourceLocation;
+  /** Another place that is to blame: the rule of the ignore file. */
+  readonly related?: SourceLocation;
 }
 
 export interface LintResult {

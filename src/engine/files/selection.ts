@@ -233,19 +233,24 @@ function notFound(source: SourceTree, pattern: string): BuildError {
   if (rule !== undefined) {
     return new BuildError(
       'SOURCE_NOT_FOUND',
-      `"${text}" cannot be copied: line ${rule.line} of ${rule.fileName}, "${rule.pattern}", excludes it.`,
-      { facts, hint: `Remove the line, or add "!${text}" below it.` },
+      `"${text}" cannot be copied: the rule "${rule.pattern}" in line ${rule.line} of ${rule.fileName} hides it.`,
+      { facts, hint: `Remove line ${rule.line} of ${rule.fileName}, or add "!${text}" below it.` },
     );
   }
-  const near = nearestNames(source.tree, path);
-  return new BuildError(
-    'SOURCE_NOT_FOUND',
-    hasWildcard(pattern) ? `Nothing matches "${pattern}".` : `"${text}" cannot be copied: it does not exist.`,
-    {
-      facts,
-      hint: near.length === 0 ? undefined : `There is ${near.map((name) => `"${textOfPath(name)}"`).join(', ')}.`,
-    },
-  );
+  // Only a local context has ignore rules.
+  const place = source.ignoredBy === undefined ? 'what it is copied from' : 'the build context';
+  const message = hasWildcard(pattern)
+    ? `Nothing matches "${pattern}" in ${place}.`
+    : `"${text}" cannot be copied: it is not in ${place}.`;
+  return new BuildError('SOURCE_NOT_FOUND', message, { facts, hint: hintOfMissing(source, path) });
+}
+
+function hintOfMissing(source: SourceTree, path: BytePath): string {
+  const near = nearestNames(source.tree, path).map((name) => `"${textOfPath(name)}"`);
+  if (near.length > 0) return `There is ${near.join(', ')}.`;
+  return source.ignoredBy === undefined
+    ? 'The path counts from the root of the stage, image or repository, whatever its working directory.'
+    : 'The path counts from the root of the build context, not from the Dockerfile; `zlayer context ls` lists what is there.';
 }
 
 function compileLiteral(pattern: string): string {

@@ -21,10 +21,11 @@ function checkStep({ instruction, words }: LintStep, ignore: IgnoreMatcher): rea
     const { path, pattern, location } = hiding;
     return [
       {
-        message: `The source "${path}" is hidden by the ignore rule "${pattern}"${placeOf(location)}.`,
-        hint: `Remove the rule, or put !${path} behind it.`,
+        message: `"${path}" cannot be copied: the rule "${pattern}"${placeOf(location)} hides it.`,
+        hint: `${location === undefined ? 'Remove the rule' : `Remove line ${location.range.start.line} of ${location.fileName}`}, or add "!${path}" below it.`,
         range: word.range,
         instruction,
+        ...(location === undefined ? {} : { related: location }),
       },
     ];
   });
@@ -48,5 +49,5 @@ function hidingRule({ field, texts, isComplete }: ExpandedSource, ignore: Ignore
 }
 
 function placeOf(location: SourceLocation | undefined): string {
-  return location === undefined ? '' : ` (${location.fileName}, line ${location.range.start.line})`;
+  return location === undefined ? '' : ` in line ${location.range.start.line} of ${location.fileName}`;
 }
