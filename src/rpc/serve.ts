@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from 'node:crypto';
 import { type EventEmitter, once } from 'node:events';
 import type { PeerCertificate } from 'node:tls';
 import type { DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
@@ -25,7 +26,7 @@ export interface Peer {
   /** Serial number of that certificate, in lower-case hexadecimal digits. */
   readonly serialNumber: string | undefined;
   /** sha256 of that certificate's public key, in hexadecimal digits: who the client is, whatever it calls itself. */
-  readonly keyDigest: string | undefined;
+  readonly keyDigest?: string | undefined;
 }
 
 /** What a method knows of its call besides the request. */
