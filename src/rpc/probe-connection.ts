@@ -3,6 +3,8 @@ import { connect } from 'node:tls';
 import type { ChannelInput } from './channel.ts';
 import { SERVER_NAME } from './tls/material.ts';
 
+const REFUSED = "it refuses this client's certificate";
+
 /** What the two ends say to each other when one refuses the other, and why it does. */
 const REASONS: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [/ECONNREFUSED/, 'nothing listens there'],
@@ -19,7 +21,7 @@ const REASONS: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [/CERTIFICATE_REVOKED/, "it says that this client's certificate was revoked"],
   [
     /ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(UNKNOWN|REQUIRED)|DECRYPT_ERROR|ACCESS_DENIED)/,
-    "it refuses this client's certificate",
+    REFUSED,
   ],
   [/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/, 'what listens there speaks no TLS'],
   [/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'it has no TLS 1.3'],
@@ -50,10 +52,17 @@ export function probeConnection(
     };
     socket.setTimeout(timeoutMs, () => end('it does not answer'));
     // With TLS 1.3 a client's handshake is over before the server has looked at its certificate: wait for its first bytes.
-    socket.once('secureConnect', () => socket.write(HTTP2_START));
+    let isSecure = false;
+    socket.once('secureConnect', () => {
+      isSecure = true;
+      socket.write(HTTP2_START);
+    });
     socket.once('data', () => end(undefined));
-    socket.once('error', (error: NodeJS.ErrnoException) => end(reasonOf(error)));
-    socket.once('close', () => end('it closes the connection'));
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      end(isSecure && /EPIPE|ECONNRESET/.test(error.code ?? '') ? REFUSED : reasonOf(error)),
+    );
+    // A Node server tells a client that it refuses in no other way.
+    socket.once('close', () => end(isSecure ? REFUSED : 'it closes the connection'));
   });
 }
 
