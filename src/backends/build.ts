@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
 import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../dockerfile/index.ts';
 import type { Store } from '../store/index.ts';
-import { buildWith, checkPush, type Others, planWith } from './build-with.ts';
+import { buildWith, checkPush, planWith } from './build-with.ts';
 import { loadRequest } from './load-request.ts';
 import { checkNative } from './native/build-image.ts';
-import { imageOsOf, openBackend } from './open-backend.ts';
 import { openImageStore } from './open-image-store.ts';
-import { openRegistry } from './open-registry.ts';
-import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
+import type { BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
+import { withBackend } from './with-backend.ts';
 
 /** How a build is cancelled and observed. Aborting ends every process that the build started. */
 export interface BuildOptions {
@@ -112,33 +111,4 @@ function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void
       onEvent?.(event);
     },
   };
-}
-
-interface Opened {
-  readonly store: Store;
-  readonly backend: BuildBackend;
-  readonly others: Others;
-}
-
-async function withBackend<T>(
-  request: Pick<BuildRequest, 'backend' | 'dataDir' | 'platform'>,
-  context: RunContext,
-  work: (opened: Opened) => Promise<T>,
-): Promise<T> {
-  const os = await imageOsOf(request.platform);
-  const store = await openImageStore(request.dataDir, context);
-  const registry = openRegistry();
-  const deps = { store, registry: registry.client, env: process.env };
-  try {
-    const { backend } = await openBackend(deps, { backend: request.backend, os }, context);
-    try {
-      const others = async () =>
-        (await import('./other-backends.ts')).otherBackends(deps, { backend: backend.name, os });
-      return await work({ store, backend, others });
-    } finally {
-      await backend.close();
-    }
-  } finally {
-    await registry.close();
-  }
 }

@@ -5,12 +5,12 @@ import {
   platformOfHost,
   type Reference,
   type RunContext,
-  toBuildError,
 } from '../core/index.ts';
-import type { PulledImage, PushedImage, RegistryClient } from '../registry/index.ts';
-import type { Store } from '../store/index.ts';
-import { openImageStore } from './open-image-store.ts';
-import { openRegistry } from './open-registry.ts';
+import type { PulledImage } from '../registry/index.ts';
+import { factsOfHost } from './host-facts.ts';
+import type { BackendKind } from './kinds.ts';
+import type { ImageReceipt, PushImageInput } from './types.ts';
+import { withBackend, withDeps } from './with-backend.ts';
 
 export interface PullInput {
   readonly reference: Reference;
@@ -19,18 +19,20 @@ export interface PullInput {
   readonly dataDir?: string | undefined;
 }
 
-export interface PushInput {
+export interface PushInput extends Pick<PushImageInput, 'credentials'> {
   readonly reference: Reference;
+  /** Whose image it is; default as for a build. */
+  readonly backend?: BackendKind | undefined;
   readonly dataDir?: string | undefined;
 }
 
 /**
- * Fetches an image into the store and names it.
+ * Fetches an image into the local store, which is native's, and names it.
  *
  * @throws BuildError `IMAGE_NOT_FOUND`, `PLATFORM_NOT_FOUND`, `REGISTRY_*`, `STORE_*`.
  */
 export async function pull(input: PullInput, context: RunContext): Promise<PulledImage> {
-  return withRegistry(input.dataDir, context, async (store, registry) => {
+  return withDeps(input.dataDir, context, async ({ store, registry }) => {
     const lease = await store.openLease();
     try {
       const { storePulledImage } = await import('./native/store-pulled-image.ts');
@@ -46,37 +48,37 @@ export async function pull(input: PullInput, context: RunContext): Promise<Pulle
 }
 
 /**
- * Sends an image of the store to the registry that its name tells.
+ * Sends an image that a backend keeps to the registry that its name tells.
  *
- * @throws BuildError `IMAGE_NOT_FOUND` when the store has no such image, `REGISTRY_*`.
+ * @throws BuildError `IMAGE_NOT_FOUND` when the backend has no such image, `REGISTRY_*`.
  */
-export async function push(input: PushInput, context: RunContext): Promise<PushedImage> {
-  return withRegistry(input.dataDir, context, async (store, registry) => {
-    const name = formatReference(input.reference);
-    const image = await store.images.get(name);
-    if (image === undefined) {
-      throw new BuildError('IMAGE_NOT_FOUND', `${name} is not in the store.`, {
-        hint: 'List what is there with `zlayer images`, and name an image with `zlayer tag`.',
-      });
-    }
-    const { writeRegistryOutput } = await import('../outputs/index.ts');
-    const client = await registry();
-    const output = { descriptor: image.descriptor, references: [input.reference] };
-    return (await writeRegistryOutput({ store, client }, output, context))[0]!;
-  });
+export async function push(input: PushInput, context: RunContext): Promise<ImageReceipt> {
+  const { reference, credentials, ...use } = input;
+  return withBackend(use, context, ({ backend }) =>
+    backend.pushImage(
+      { image: formatReference(reference), ...(credentials === undefined ? {} : { credentials }) },
+      context,
+    ),
+  );
 }
 
-async function withRegistry<T>(
-  dataDir: string | undefined,
-  context: RunContext,
-  work: (store: Store, registry: () => Promise<RegistryClient>) => Promise<T>,
-): Promise<T> {
-  const registry = openRegistry();
-  try {
-    return await work(await openImageStore(dataDir, context), registry.client);
-  } catch (error) {
-    throw toBuildError(error);
-  } finally {
-    await registry.close();
-  }
+/**
+ * Refuses an operation on the local store where another backend than native was named: its images are elsewhere.
+ *
+ * @throws BuildError `UNSUPPORTED`; as `selectBackend` for a name that is none.
+ */
+export async function requireNative(
+  { backend, operation }: { readonly backend?: BackendKind | undefined; readonly operation: string },
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { namedBackend } = await import('./select-backend.ts');
+  const named = namedBackend({ backend, os: 'linux' }, factsOfHost(env));
+  if (named === undefined || named.backend === 'native') return;
+  throw new BuildError(
+    'UNSUPPORTED',
+    `\`${operation}\` works on the local store alone, and the backend ${named.backend} keeps its images elsewhere.`,
+    {
+      hint: `Use the local store with --backend native${named.origin === 'environment' ? ': ZLAYER_BACKEND names the other' : ''}.`,
+    },
+  );
 }

@@ -4,8 +4,14 @@ export { type BuildOptions, build, check, outline, plan, targets } from './build
 export { type BuildInput, buildWith, type Others, planWith } from './build-with.ts';
 export { configOfChanges } from './config-of-changes.ts';
 export { createBackend } from './create-backend.ts';
+export {
+  type BackendDecision,
+  type BackendReport,
+  type BackendStatus,
+  describeBackends,
+} from './describe-backends.ts';
 export { type Capabilities, FEATURES, type Feature } from './features.ts';
-export { type PullInput, type PushInput, pull, push } from './images.ts';
+export { type PullInput, type PushInput, pull, push, requireNative } from './images.ts';
 export {
   BACKEND_ALIASES,
   BACKEND_KINDS,
@@ -21,3 +27,4 @@ export { openImageStore, removeStoreTree } from './open-image-store.ts';
 export { openRegistry } from './open-registry.ts';
 export type { BackendChoice, Selection } from './select-backend.ts';
 export * from './types.ts';
+export { type BackendUse, type UsedBackend, withBackend, withDeps } from './with-backend.ts';

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { backendsCommand } from './commands/backends.ts';
 import { buildCommand } from './commands/build.ts';
 import { completionCommand } from './commands/completion.ts';
 import { contextLsCommand } from './commands/context-ls.ts';
@@ -23,6 +24,7 @@ import { versionCommand } from './commands/version.ts';
 /** All verbs in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
   buildCommand,
+  backendsCommand,
   contextLsCommand,
   dockerfileFmtCommand,
   dockerfileParseCommand,

@@ -18,9 +18,19 @@ export function createServices(env: Env): Services {
       return { reference: formatReference(input.reference), digest: root.digest };
     },
     push: async (input, observed) => {
-      const { descriptor } = await (await backends()).push(input, toContext(observed));
-      return { reference: formatReference(input.reference), digest: descriptor.digest };
+      const { reference, digest } = await (await backends()).push(input, toContext(observed));
+      return { reference, digest };
     },
+    describeBackends: async ({ dataDir }, observed) => {
+      const { describeBackends, withDeps } = await backends();
+      const context = toContext(observed);
+      return withDeps(dataDir, context, (deps) => describeBackends(deps, context));
+    },
+    withBackend: async (use, observed, work) => {
+      const context = toContext(observed);
+      return (await backends()).withBackend(use, context, ({ backend }) => work(backend, context));
+    },
+    requireNative: async (input) => (await backends()).requireNative(input, env),
     openStore,
     save,
     load,

@@ -1,4 +1,8 @@
 import type {
+  BackendKind,
+  BackendReport,
+  BackendUse,
+  BuildBackend,
   BuildPlan,
   BuildRequest,
   BuildResult,
@@ -6,7 +10,7 @@ import type {
   ContextEntry,
   ListContextInput,
 } from '../backends/index.ts';
-import type { BuildEvent, Platform, Reference } from '../core/index.ts';
+import type { BuildEvent, Platform, Reference, RunContext } from '../core/index.ts';
 import type { Outline, TargetInfo } from '../dockerfile/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 import type { Credentials } from '../registry/index.ts';
@@ -38,6 +42,17 @@ export interface Services {
   listContext(input: ListContextInput): Promise<readonly ContextEntry[]>;
   pull(input: PullInput, observed: Observed): Promise<MovedImage>;
   push(input: PushInput, observed: Observed): Promise<MovedImage>;
+  /** All backends, with what is in their way on this host, and which one builds. */
+  describeBackends(input: { readonly dataDir: string | undefined }, observed: Observed): Promise<BackendReport>;
+  /** Works with the backend that a build would take, or the one that is named. */
+  withBackend<T>(
+    use: BackendUse,
+    observed: Observed,
+    work: (backend: BuildBackend, context: RunContext) => Promise<T>,
+  ): Promise<T>;
+  /** Refuses an operation on the local store where another backend is named. @throws BuildError `UNSUPPORTED` */
+  requireNative(input: { readonly backend: BackendKind | undefined; readonly operation: string }): Promise<void>;
+  /** The store of native's images. */
   openStore(dataDir: string | undefined): Promise<Store>;
   save(input: SaveInput, observed: Observed): Promise<void>;
   load(input: LoadInput, observed: Observed): Promise<readonly MovedImage[]>;
@@ -55,6 +70,7 @@ export interface PullInput {
 
 export interface PushInput {
   readonly reference: Reference;
+  readonly backend: BackendKind | undefined;
   readonly dataDir: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 import type { OptionTable } from '../options/option-table.ts';
-import { DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
 
 /** `zlayer build`: docker build's options, then ours, then those of docker's that are refused with a reason. */
 export const BUILD_OPTIONS = {
@@ -43,10 +43,11 @@ export const BUILD_OPTIONS = {
     kind: 'text',
     placeholder: 'WHEN',
     bare: 'always',
-    choices: ['always', 'missing', 'never', 'true', 'false'],
-    help: 'When base images are looked up in their registry; --pull alone means always',
+    choices: ['always', 'newer', 'missing', 'never', 'true', 'false'],
+    help: 'When base images are looked up in their registry; --pull alone means always; newer is always, but what is here will do when the registry cannot be reached',
     defaultText: 'missing',
   },
+  squash: { kind: 'boolean', help: 'Put all that the build adds to its base into one layer' },
   secret: {
     kind: 'list',
     placeholder: 'id=ID[,src=FILE|,env=NAME]',
@@ -122,6 +123,7 @@ export const BUILD_OPTIONS = {
     defaultText: 'the number of cores, at least 4',
   },
   strict: { kind: 'boolean', help: 'Refuse what is doubtful but allowed' },
+  ...BACKEND_OPTION,
   ...DATA_DIR_OPTION,
   rm: {
     kind: 'refused',
@@ -168,7 +170,6 @@ export const BUILD_OPTIONS = {
     takesValue: true,
     help: 'the security profile of steps is fixed; see --allow security.insecure',
   },
-  squash: { kind: 'refused', takesValue: false, accepts: ['false'], help: 'layers are not squashed' },
 } as const satisfies OptionTable;
 
 /** What `zlayer build` was given. */

@@ -1,6 +1,7 @@
 import type { UsageItem } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
-import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
+import { requireStore } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
 import { formatAge, formatSize } from '../terminal/units.ts';
 
@@ -12,13 +13,16 @@ export const duCommand = defineCommand({
   options: {
     verbose: { kind: 'boolean', short: 'v', help: 'One line for every entry, the largest first' },
     ...FORMAT_OPTION,
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
     { text: 'Sums by kind', line: 'zlayer du' },
     { text: 'The largest entries', line: 'zlayer du -v | head' },
   ],
-  run: async ({ services, stdout, now }, { values }) => {
+  run: async (context, { values }) => {
+    const { services, stdout, now } = context;
+    await requireStore(context, values.backend, 'zlayer du');
     const store = await services.openStore(values['data-dir']);
     const items = (await store.usage()).toSorted((a, b) => b.sizeBytes - a.sizeBytes);
     if (values.format === 'json') stdout.write(formatJson({ root: store.root, ...sumOf(items), items }));

@@ -1,7 +1,8 @@
-import { type ImageDocuments, readImage } from '../../oci/index.ts';
+import { type Descriptor, type ImageConfig, readImage } from '../../oci/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
-import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
+import { onlyInStore, withImages } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
 import { sanitizeLine } from '../terminal/sanitize.ts';
 import { clipText } from '../terminal/text-width.ts';
@@ -16,6 +17,8 @@ interface HistoryRow {
   readonly emptyLayer: boolean;
   readonly digest: string | null;
 }
+
+type Layer = Pick<Descriptor, 'digest' | 'size'>;
 
 const CREATED_BY_COLUMNS = 60;
 
@@ -34,17 +37,31 @@ export const historyCommand = defineCommand({
       defaultText: 'that of this machine',
     },
     ...FORMAT_OPTION,
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
     { text: 'Which step made the image large?', line: 'zlayer history app:1.0' },
     { text: 'Whole commands', line: 'zlayer history --no-trunc app:1.0' },
   ],
-  run: async ({ services, stdout, now }, { values, positionals }) => {
-    const store = await services.openStore(values['data-dir']);
-    const choice = choosePlatform(values.platform);
-    const { descriptor } = await store.images.find(positionals[0]!);
-    const rows = toRows(await readImage(store.blobs, descriptor, choice));
+  run: async (context, { values, positionals: [word] }) => {
+    const { stdout, now } = context;
+    const rows = await withImages(context, values, {
+      inStore: async (store) => {
+        const { descriptor } = await store.images.find(word!);
+        const { config, manifest } = await readImage(store.blobs, descriptor, choosePlatform(values.platform));
+        return toRows(config, manifest.layers);
+      },
+      inBackend: async (backend, inner) => {
+        if (values.platform !== undefined) throw onlyInStore('--platform', backend);
+        const { config, layers } = await backend.inspectImage(word!, inner);
+        if (config === undefined) throw onlyInStore('The history of an index', backend);
+        return toRows(
+          config,
+          layers.map(({ digest, sizeBytes }) => ({ digest, size: sizeBytes })),
+        );
+      },
+    });
     const digestText = ({ digest }: HistoryRow): string =>
       digest === null ? '-' : values['no-trunc'] ? digest : digest.slice('sha256:'.length).slice(0, 12);
     const commandText = ({ createdBy }: HistoryRow): string => {
@@ -74,8 +91,8 @@ function ageOf(created: string | null, nowMs: number): string {
 }
 
 /** Pairs entries with layers; layers beyond the history (some tools write none) come as entries of their own. */
-function toRows({ config, manifest }: ImageDocuments): readonly HistoryRow[] {
-  const layers = [...manifest.layers];
+function toRows(config: ImageConfig, all: readonly Layer[]): readonly HistoryRow[] {
+  const layers = [...all];
   const rows: HistoryRow[] = (config.history ?? []).map((entry) => {
     const layer = entry.empty_layer === true ? undefined : layers.shift();
     return {

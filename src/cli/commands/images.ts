@@ -1,10 +1,12 @@
-import { familiarReference, parseReference } from '../../core/index.ts';
+import type { ImageSummary } from '../../backends/index.ts';
+import { familiarReference, formatPlatform, parseReference } from '../../core/index.ts';
 import { type ImageDocuments, readImage } from '../../oci/index.ts';
 import type { Store, StoredImage } from '../../store/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
 import { layersSize } from '../images/layers-size.ts';
-import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
+import { withImages } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { splitPair, usage } from '../options/values.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
 import { formatAge, formatSize } from '../terminal/units.ts';
@@ -41,6 +43,7 @@ export const imagesCommand = defineCommand({
     quiet: { kind: 'boolean', short: 'q', help: 'Show ids alone' },
     all: { kind: 'boolean', short: 'a', help: "Accepted as docker's; every image is listed anyway" },
     ...FORMAT_OPTION,
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
@@ -49,11 +52,13 @@ export const imagesCommand = defineCommand({
     { text: 'The ids of images without a name', line: 'zlayer images -q --filter dangling=true' },
     { text: 'For a program', line: 'zlayer images --format json' },
   ],
-  run: async ({ services, stdout, now }, { values, positionals }) => {
-    const store = await services.openStore(values['data-dir']);
+  run: async (context, { values, positionals }) => {
+    const { stdout, now } = context;
     const matches = matcherOf(values.filter, positionals[0]);
-    const rows: ImageRow[] = [];
-    for (const image of await store.images.list()) rows.push(await toRow(store, image));
+    const rows = await withImages(context, values, {
+      inStore: rowsOfStore,
+      inBackend: async (backend, inner) => (await backend.listImages(inner)).flatMap(rowsOfSummary),
+    });
     const shown = rows.filter(matches).toSorted((a, b) => (b.created ?? '').localeCompare(a.created ?? ''));
     const idOf = (row: ImageRow): string => (row.id === null ? NONE : values['no-trunc'] ? row.id : shortId(row.id));
     if (values.quiet) stdout.write([...new Set(shown.map(idOf))].map((id) => `${id}\n`).join(''));
@@ -66,6 +71,26 @@ export const imagesCommand = defineCommand({
 /** The twelve digits that docker shows of an id. */
 function shortId(id: string): string {
   return id.slice(id.indexOf(':') + 1).slice(0, SHORT_ID);
+}
+
+async function rowsOfStore(store: Store): Promise<readonly ImageRow[]> {
+  const rows: ImageRow[] = [];
+  for (const image of await store.images.list()) rows.push(await toRow(store, image));
+  return rows;
+}
+
+/** A row for every name. */
+function rowsOfSummary({ references, ...image }: ImageSummary): readonly ImageRow[] {
+  const names: readonly (string | undefined)[] = references.length === 0 ? [undefined] : references;
+  return names.map((reference) => ({
+    reference: reference ?? null,
+    ...splitName(reference),
+    digest: image.digest,
+    id: image.configDigest ?? null,
+    platform: image.platforms.map(formatPlatform).join(', ') || null,
+    created: image.createdMs === undefined ? null : new Date(image.createdMs).toISOString(),
+    sizeBytes: image.sizeBytes,
+  }));
 }
 
 async function toRow(store: Store, image: StoredImage): Promise<ImageRow> {

@@ -1,7 +1,8 @@
 import { parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
-import { DATA_DIR_OPTION } from '../options/shared-options.ts';
+import { requireStore } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { familiarName } from '../report/format-result.ts';
 import { openInput } from '../request/open-input.ts';
 
@@ -26,6 +27,7 @@ export const importCommand = defineCommand({
       defaultText: 'this machine',
     },
     quiet: { kind: 'boolean', short: 'q', help: 'Print nothing but the digest' },
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
@@ -39,6 +41,7 @@ export const importCommand = defineCommand({
     },
   ],
   run: async (context, { values, positionals: [path, name] }) => {
+    await requireStore(context, values.backend, 'zlayer import');
     const reference = name === undefined ? undefined : parseReference(name);
     const bytes = openInput(context, { path: path!, what: 'root file system', example: 'zlayer import FILE' });
     const image = await context.services.importRootfs(

@@ -1,5 +1,6 @@
 import { defineCommand } from '../command.ts';
-import { DATA_DIR_OPTION } from '../options/shared-options.ts';
+import { requireStore } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { familiarName } from '../report/format-result.ts';
 import { openInput } from '../request/open-input.ts';
 
@@ -18,6 +19,7 @@ export const loadCommand = defineCommand({
       complete: 'file',
     },
     quiet: { kind: 'boolean', short: 'q', help: 'Print digests alone' },
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
@@ -25,6 +27,7 @@ export const loadCommand = defineCommand({
     { text: 'From Docker', line: 'docker save app:1.0 | zlayer load' },
   ],
   run: async (context, { values }) => {
+    await requireStore(context, values.backend, 'zlayer load');
     const bytes = openInput(context, { path: values.input ?? '-', what: 'archive', example: 'zlayer load -i FILE' });
     const loaded = await context.services.load(
       { bytes, dataDir: values['data-dir'] },

@@ -1,6 +1,7 @@
-import type { PruneOptions, UsageItem } from '../../store/index.ts';
+import type { PruneOptions, PruneResult, UsageItem } from '../../store/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
+import { withImages } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, FORMAT_OPTION } from '../options/shared-options.ts';
 import { parseDuration, parseSize, splitPair, usage } from '../options/values.ts';
 import { formatJson, formatTable } from '../report/format-table.ts';
 import { formatSize } from '../terminal/units.ts';
@@ -38,6 +39,7 @@ export const pruneCommand = defineCommand({
     force: { kind: 'boolean', short: 'f', help: 'Do not ask' },
     verbose: { kind: 'boolean', short: 'v', help: 'Name every entry' },
     ...FORMAT_OPTION,
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
@@ -48,11 +50,13 @@ export const pruneCommand = defineCommand({
   run: async (context, { values }) => {
     const options = toPruneOptions(values, context.now());
     if (!values.force && !values['dry-run'] && !(await confirmed(context, options))) return 1;
-    const store = await context.services.openStore(values['data-dir']);
-    const { removed, freedBytes } = await store.prune(options);
+    const { removed, freedBytes } = await withImages<PruneReport>(context, values, {
+      inStore: (store) => store.prune(options),
+      inBackend: (backend, inner) => backend.prune(options, inner),
+    });
     if (values.format === 'json') context.stdout.write(formatJson({ dryRun: values['dry-run'], freedBytes, removed }));
     else {
-      if (values.verbose && removed.length > 0) {
+      if (values.verbose && removed !== undefined && removed.length > 0) {
         context.stdout.write(
           formatTable(
             ['ID', 'TYPE', 'SIZE'],
@@ -60,12 +64,15 @@ export const pruneCommand = defineCommand({
           ),
         );
       }
-      const entries = `${removed.length} entr${removed.length === 1 ? 'y' : 'ies'}`;
-      context.stdout.write(`${values['dry-run'] ? 'Would delete' : 'Deleted'} ${entries}: ${formatSize(freedBytes)}\n`);
+      const entries = removed === undefined ? '' : ` ${removed.length} entr${removed.length === 1 ? 'y' : 'ies'}:`;
+      context.stdout.write(`${values['dry-run'] ? 'Would delete' : 'Deleted'}${entries} ${formatSize(freedBytes)}\n`);
     }
     return undefined;
   },
 });
+
+/** Another backend than native tells how much it was, not what. */
+type PruneReport = Pick<PruneResult, 'freedBytes'> & Partial<PruneResult>;
 
 interface PruneValues {
   readonly all: boolean;

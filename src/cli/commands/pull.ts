@@ -1,7 +1,8 @@
 import { formatReference, parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
-import { DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
+import { requireStore } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
 import { openProgress } from '../progress/choose-progress.ts';
 import { familiarName } from '../report/format-result.ts';
 
@@ -26,6 +27,7 @@ export const pullCommand = defineCommand({
       help: 'images are pulled one by one',
     },
     ...PROGRESS_OPTION,
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
@@ -34,6 +36,7 @@ export const pullCommand = defineCommand({
   ],
   run: async (context, { values, positionals }) => {
     const reference = parseReference(positionals[0]!);
+    await requireStore(context, values.backend, 'zlayer pull');
     const platform = values.platform === undefined ? undefined : choosePlatform(values.platform).platform;
     const progress = openProgress(context, values.quiet ? 'quiet' : values.progress);
     try {

@@ -1,6 +1,7 @@
 import { formatReference, parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
-import { DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
+import { readBackend } from '../options/read-backend.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
 import { openProgress } from '../progress/choose-progress.ts';
 import { familiarName } from '../report/format-result.ts';
 
@@ -23,15 +24,17 @@ export const pushCommand = defineCommand({
     },
     'disable-content-trust': { kind: 'refused', takesValue: false, accepts: ['true'], help: 'images are not signed' },
     ...PROGRESS_OPTION,
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [{ text: 'Push what was built', line: 'zlayer push registry.example.com/team/app:1.0' }],
   run: async (context, { values, positionals }) => {
     const reference = parseReference(positionals[0]!);
+    const backend = await readBackend(values.backend);
     const progress = openProgress(context, values.quiet ? 'quiet' : values.progress);
     try {
       const pushed = await context.services.push(
-        { reference, dataDir: values['data-dir'] },
+        { reference, backend, dataDir: values['data-dir'] },
         { signal: context.signal, onEvent: progress.onEvent },
       );
       progress.close();

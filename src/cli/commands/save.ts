@@ -1,8 +1,11 @@
 import { createWriteStream, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { BuildError } from '../../core/index.ts';
+import type { BuildBackend } from '../../backends/index.ts';
+import { BuildError, type RunContext } from '../../core/index.ts';
+import type { Store } from '../../store/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
-import { DATA_DIR_OPTION } from '../options/shared-options.ts';
+import { onlyInStore, withImages } from '../images/with-images.ts';
+import { BACKEND_OPTION, DATA_DIR_OPTION } from '../options/shared-options.ts';
 import { usage } from '../options/values.ts';
 
 /** `zlayer save` */
@@ -26,6 +29,7 @@ export const saveCommand = defineCommand({
       choices: ['docker', 'oci'],
       defaultText: 'docker',
     },
+    ...BACKEND_OPTION,
     ...DATA_DIR_OPTION,
   },
   examples: [
@@ -37,24 +41,59 @@ export const saveCommand = defineCommand({
     if (values.output === undefined && context.stdout.isTerminal) {
       throw usage('The archive would go to a terminal.', 'Redirect standard output, or name a file with -o FILE.');
     }
-    const store = await context.services.openStore(values['data-dir']);
-    const images = [];
-    for (const word of positionals) {
-      const { image, descriptor, byName } = await store.images.find(word);
-      images.push({ reference: byName ? image.reference : undefined, descriptor });
-    }
-    await context.services.save(
-      {
-        images,
-        format: values.format === 'oci' ? 'oci' : 'docker',
-        write: (bytes) => writeBytes(context, values.output, bytes),
-        dataDir: values['data-dir'],
-      },
-      { signal: context.signal, onEvent: () => undefined },
-    );
+    const save: Save = {
+      words: positionals,
+      format: values.format === 'oci' ? 'oci' : 'docker',
+      path: values.output,
+      dataDir: values['data-dir'],
+    };
+    await withImages(context, values, {
+      inStore: (store) => saveFromStore(context, store, save),
+      inBackend: (backend, inner) => saveFromBackend(context, backend, { save, inner }),
+    });
     return undefined;
   },
 });
+
+interface Save {
+  readonly words: readonly string[];
+  readonly format: 'docker' | 'oci';
+  readonly path: string | undefined;
+  readonly dataDir: string | undefined;
+}
+
+async function saveFromStore(context: CommandContext, store: Store, save: Save): Promise<void> {
+  const images = [];
+  for (const word of save.words) {
+    const { image, descriptor, byName } = await store.images.find(word);
+    images.push({ reference: byName ? image.reference : undefined, descriptor });
+  }
+  await context.services.save(
+    {
+      images,
+      format: save.format,
+      write: (bytes) => writeBytes(context, save.path, bytes),
+      dataDir: save.dataDir,
+    },
+    { signal: context.signal, onEvent: () => undefined },
+  );
+}
+
+async function saveFromBackend(
+  { cwd }: CommandContext,
+  backend: BuildBackend,
+  { save, inner }: { readonly save: Save; readonly inner: RunContext },
+): Promise<void> {
+  const [image, ...others] = save.words;
+  if (others.length > 0) throw onlyInStore('Saving several images at once', backend);
+  const { references } = await backend.inspectImage(image!, inner);
+  const destination = save.path === undefined || save.path === '-' ? '-' : resolve(cwd, save.path);
+  const output =
+    save.format === 'oci'
+      ? ({ kind: 'oci', destination, tar: true } as const)
+      : ({ kind: 'docker', destination } as const);
+  await backend.exportImage({ image: image!, references, output }, inner);
+}
 
 async function writeBytes(
   context: CommandContext,

@@ -36,14 +36,14 @@ describe('completeWords()', () => {
 
   it('offers options, but none that are refused', async () => {
     expect(await valuesOf('build', '--no')).toEqual(['--no-cache', '--no-cache-filter']);
-    expect(await valuesOf('build', '--squ')).toEqual([]);
-    expect(await valuesOf('du', '-')).toEqual(['--verbose', '--format', '--data-dir', '--help']);
+    expect(await valuesOf('build', '--sbo')).toEqual([]);
+    expect(await valuesOf('du', '-')).toEqual(['--verbose', '--format', '--backend', '--data-dir', '--help']);
   });
 
   it('offers the values of an option, beside it and behind "="', async () => {
     expect(await valuesOf('build', '--progress', 'p')).toEqual(['plain']);
     expect(await valuesOf('build', '--progress=t')).toEqual(['--progress=tty']);
-    expect(await valuesOf('build', '--pull=n')).toEqual(['--pull=never']);
+    expect(await valuesOf('build', '--pull=nev')).toEqual(['--pull=never']);
     expect(await valuesOf('build', '--target', 'b')).toEqual(['build', 'base']);
     expect(await valuesOf('build', '-f', 'other', '--target', '')).toEqual(['test']);
     expect(await valuesOf('build', '-qt', 'deb')).toEqual(['debian:12']);

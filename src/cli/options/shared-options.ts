@@ -11,6 +11,15 @@ export const DATA_DIR_OPTION = {
   },
 } as const satisfies OptionTable;
 
+export const BACKEND_OPTION = {
+  backend: {
+    kind: 'text',
+    placeholder: 'KIND',
+    help: 'Who builds, and keeps the images: native, buildah-cli, buildah-sidecar, sandbox or hcs',
+    defaultText: '$ZLAYER_BACKEND, else what suits this host; see `zlayer backends`',
+  },
+} as const satisfies OptionTable;
+
 export const PROGRESS_OPTION = {
   progress: {
     kind: 'text',

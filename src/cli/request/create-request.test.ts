@@ -91,6 +91,7 @@ describe('createBuildRequest()', () => {
     [['--pull=true'], 'always'],
     [['--pull=false'], 'missing'],
     [['--pull=never'], 'never'],
+    [['--pull=newer'], 'newer'],
     [[], undefined],
   ])('reads %j as pull %s', async (args, pull) => {
     expect((await requestOf([...args, '.'])).pull).toBe(pull);
@@ -100,6 +101,30 @@ describe('createBuildRequest()', () => {
     const env = { DOCKER_DEFAULT_PLATFORM: 'linux/arm64', SOURCE_DATE_EPOCH: '1700000000' };
     expect(await requestOf(['.'], { env })).toMatchObject({ platform: 'linux/arm64', sourceDateEpoch: 1_700_000_000 });
     expect((await requestOf(['--platform=linux/amd64', '.'], { env })).platform).toBe('linux/amd64');
+  });
+
+  it.each([
+    [['--backend', 'Buildah'], { backend: 'buildah-cli' }],
+    [['--backend=native'], { backend: 'native' }],
+    [['--squash'], { squash: true }],
+    [['-o', 'type=image,oci-mediatypes=false'], { format: 'docker' }],
+    [['-o', 'type=oci,dest=x.tar,oci-mediatypes=false', '-o', 'type=image'], { format: 'docker' }],
+  ])('reads %j as %j', async (args, wanted) => {
+    expect(await requestOf([...args, '.'])).toMatchObject(wanted);
+  });
+
+  it('leaves the format alone where OCI types are asked for', async () => {
+    expect(await requestOf(['-o', 'type=image,oci-mediatypes=true', '.'])).not.toHaveProperty('format');
+  });
+
+  it('refuses a backend that there is none, and outputs that contradict each other', async () => {
+    const unknown = await errorOf(['--backend', 'docker', '.']);
+    expect(unknown.status).toBe(2);
+    expect(unknown.stderr).toContain('There is no backend "docker"');
+    const outputs = ['type=image,oci-mediatypes=true', 'type=oci,dest=x,oci-mediatypes=false'];
+    const mixed = await errorOf([...outputs.flatMap((output) => ['-o', output]), '.']);
+    expect(mixed.status).toBe(2);
+    expect(mixed.stderr).toContain('oci-mediatypes');
   });
 
   it('counts asking for the network of the host as the permission', async () => {
@@ -168,7 +193,6 @@ describe('createBuildRequest()', () => {
     [['--platform', 'linux/amd64,linux/arm64', '.'], '--platform'],
     [['--network=custom', '.'], '--network=custom'],
     [['--add-host', 'h:host-gateway', '.'], '--add-host cannot use host-gateway'],
-    [['--squash', '.'], '--squash'],
     [['--sbom=true', '.'], '--sbom'],
     [['-m', '1g', '.'], '-m'],
     [['-f', 'https://example.com/Dockerfile', '.'], '-f cannot be a URL'],

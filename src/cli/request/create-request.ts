@@ -5,6 +5,7 @@ import { BuildError } from '../../core/index.ts';
 import type { CommandContext } from '../command.ts';
 import type { BuildOptions } from '../commands/build-options.ts';
 import type { OptionValues } from '../options/option-table.ts';
+import { readBackend } from '../options/read-backend.ts';
 import { parsePairs, parseSize, splitPair, usage } from '../options/values.ts';
 import { parseCacheFrom, parseCacheTo } from './parse-cache.ts';
 import { parseOutputs } from './parse-output.ts';
@@ -25,7 +26,7 @@ type Outside = Pick<CommandContext, 'env' | 'cwd' | 'stdin'>;
  * @throws BuildError `USAGE`, `UNSUPPORTED`, `SSH_MISSING`, `CONTEXT_INVALID`
  */
 export async function createBuildRequest(outside: Outside, values: Values, contextText: string): Promise<BuildRequest> {
-  const { outputs, tags: outputTags, rewriteTimestamp } = parseOutputs(values.output);
+  const { outputs, tags: outputTags, rewriteTimestamp, format } = parseOutputs(values.output);
   const tags = [...new Set([...values.tag, ...outputTags])];
   const pushes = values.push || outputs.some((output) => output.kind === 'image' && output.push === true);
   if (pushes && tags.length === 0) throw usage('There is nothing to push: the image has no name.', 'Add -t NAME.');
@@ -59,6 +60,9 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     allow: [...values.allow.flatMap(parseRights), ...(network === 'host' ? ['network.host'] : [])],
     sourceDateEpoch: parseEpoch(outside.env.SOURCE_DATE_EPOCH),
     rewriteTimestamp,
+    squash: values.squash,
+    format,
+    backend: await readBackend(values.backend),
     dataDir: values['data-dir'],
     strict: values.strict,
   };

@@ -9,6 +9,8 @@ export interface OutputsRequest {
   /** From `name=`. */
   readonly tags: readonly string[];
   readonly rewriteTimestamp: boolean;
+  /** From `oci-mediatypes=false`; undefined where nothing is said. */
+  readonly format: 'docker' | undefined;
 }
 
 const TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
@@ -17,9 +19,9 @@ type OutputType = (typeof TYPES)[number];
 const COMPRESSION = ['compression', 'compression-level'];
 
 const ATTRIBUTES: Readonly<Record<OutputType, readonly string[]>> = {
-  image: ['name', 'push', ...COMPRESSION, 'rewrite-timestamp'],
-  registry: ['name', 'push', ...COMPRESSION, 'rewrite-timestamp'],
-  oci: ['dest', 'tar', 'name', ...COMPRESSION, 'rewrite-timestamp'],
+  image: ['name', 'push', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
+  registry: ['name', 'push', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
+  oci: ['dest', 'tar', 'name', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
   docker: ['dest', 'name', 'rewrite-timestamp'],
   tar: ['dest', 'rewrite-timestamp'],
   local: ['dest', 'rewrite-timestamp'],
@@ -39,13 +41,25 @@ export function parseOutputs(texts: readonly string[]): OutputsRequest {
     outputs: parsed.map(({ output }) => output),
     tags: parsed.flatMap(({ tags }) => tags),
     rewriteTimestamp: parsed.some(({ rewriteTimestamp }) => rewriteTimestamp),
+    format: formatOf(parsed),
   };
+}
+
+/** One image has documents of one kind. @throws BuildError `USAGE` where outputs want different ones. */
+function formatOf(parsed: readonly ParsedOutput[]): 'docker' | undefined {
+  const wanted = new Set(parsed.flatMap(({ ociTypes }) => (ociTypes === undefined ? [] : [ociTypes])));
+  if (wanted.size > 1) {
+    throw usage('One --output says oci-mediatypes=true, another oci-mediatypes=false.', 'One build makes one kind.');
+  }
+  return wanted.has(false) ? 'docker' : undefined;
 }
 
 interface ParsedOutput {
   readonly output: OutputInput;
   readonly tags: readonly string[];
   readonly rewriteTimestamp: boolean;
+  /** `oci-mediatypes`, where it is given. */
+  readonly ociTypes: boolean | undefined;
 }
 
 function parseOutput(text: string): ParsedOutput {
@@ -54,7 +68,7 @@ function parseOutput(text: string): ParsedOutput {
   if (fields.length === 1 && first!.value === undefined) {
     if (text === '') throw usage('--output is empty.', 'Write a directory, "-", or type=…,dest=….');
     const output: OutputInput = text === '-' ? { kind: 'tar', destination: '-' } : { kind: 'local', destination: text };
-    return { output, tags: [], rewriteTimestamp: false };
+    return { output, tags: [], rewriteTimestamp: false, ociTypes: undefined };
   }
   const attributes = new Map<string, string>();
   for (const { key, value } of fields) {
@@ -67,6 +81,7 @@ function parseOutput(text: string): ParsedOutput {
     output: toOutput(type, attributes, text),
     tags: (attributes.get('name') ?? '').split(',').filter((name) => name !== ''),
     rewriteTimestamp: readFlag(attributes, 'rewrite-timestamp', false),
+    ociTypes: attributes.has('oci-mediatypes') ? readFlag(attributes, 'oci-mediatypes', true) : undefined,
   };
 }
 

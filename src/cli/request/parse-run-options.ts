@@ -96,7 +96,7 @@ export function parseNetwork(text: string): NonNullable<BuildRequest['network']>
 /** Reads `--pull`, docker's truth values included. */
 export function parsePull(text: string): NonNullable<BuildRequest['pull']> {
   if (text === 'always' || text === 'true') return 'always';
-  return text === 'never' ? 'never' : 'missing';
+  return text === 'never' || text === 'newer' ? text : 'missing';
 }
 
 /**
