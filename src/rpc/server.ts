@@ -70,9 +70,15 @@ function bind(server: Server, address: string, tls: ServerCredentials): Promise<
   });
 }
 
+/** Connections that never became HTTP/2 are none that the library could end: they are waited for so long. */
+const LAST_MS = 500;
+
 function close(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.forceShutdown(), graceMs);
+    let timer = setTimeout(() => {
+      server.forceShutdown();
+      timer = setTimeout(resolve, LAST_MS);
+    }, graceMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
       // Sessions without calls are still open; they end here.
