@@ -61,7 +61,7 @@ export function adviceFor(os: ImageOs, host: HostFacts): string {
   if (kinds.length > 0) return `${imageOsName(os)} images are built on this host with ${listOf(kinds)}.`;
   return os === 'linux'
     ? `Start \`zlayer buildd\` on a Linux host and set ${DAEMON_ADDRESS} to its address.`
-    : 'Windows images need a Windows host, and this version cannot build there yet.';
+    : 'They are built on Windows hosts, where this version cannot build yet.';
 }
 
 /** `a`, `a or b`, `a, b or c`. */

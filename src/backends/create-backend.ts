@@ -1,5 +1,5 @@
-import { BuildError } from '../core/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
+import { createBackendWithoutEngine } from './backend-without-engine.ts';
 import type { BackendKind } from './kinds.ts';
 import { createNativeBackend } from './native/native-backend.ts';
 import type { BuildBackend } from './types.ts';
@@ -9,7 +9,11 @@ export async function createBackend(deps: BackendDeps, kind: BackendKind): Promi
   switch (kind) {
     case 'native':
       return createNativeBackend(deps);
+    case 'sandbox':
+      return (await import('./sandbox/sandbox-backend.ts')).createSandboxBackend();
+    case 'hcs':
+      return (await import('./hcs/hcs-backend.ts')).createHcsBackend();
     default:
-      throw new BuildError('UNSUPPORTED', `The backend ${kind} is not part of this version.`);
+      return createBackendWithoutEngine({ name: kind, reason: 'it is not there yet', hint: 'Use native.' });
   }
 }
