@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type BuildRequest, build, isBuildError } from '../../src/index.ts';
 import { flattenLayers } from '../support/flatten.ts';
@@ -9,8 +8,6 @@ import type { PreparedCase } from './write-context.ts';
 export interface OurBuilder {
   /** The store that all cases share. */
   readonly dataDir: string;
-  /** Where images are exported to; a fresh directory. */
-  readonly outputs: string;
   /** Keeps the listings of layers that many images share. */
   readonly listings: string;
 }
@@ -24,11 +21,10 @@ export async function buildOurs(builder: OurBuilder, each: PreparedCase, address
       const { context, dataDir } = request;
       await build({ context, dataDir: dataDir!, tags: [tag], dockerfile: { kind: 'path', path: path } });
     }
-    const layout = join(builder.outputs, each.id.replaceAll('/', '-'));
-    mkdirSync(builder.outputs, { recursive: true });
-    const output = { kind: 'oci', destination: layout, tar: false, compression: 'none' } as const;
-    const { warnings } = await build({ ...request, outputs: [output] });
-    const { config, layers } = readLayout(layout);
+    const name = `localhost/${each.id}:latest`;
+    const { warnings } = await build({ ...request, tags: [name] });
+    // The store is an image layout that others read in place.
+    const { config, layers } = readLayout(builder.dataDir, name);
     const tree = await flattenLayers(layers, builder.listings);
     return { kind: 'image', image: { tree, config, layers, startedAt, warnings: warnings.map(({ code }) => code) } };
   } catch (error) {

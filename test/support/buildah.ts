@@ -48,7 +48,12 @@ export function createBuildah(root: string): Buildah {
   return {
     env,
     run: buildah,
-    tryRun: (args, options = {}) => runProgram(['buildah', ...store, ...args], { timeoutMs: 300_000, ...options, env }),
+    tryRun: (args, options = {}) =>
+      runProgram(['buildah', ...store, ...args], {
+        timeoutMs: 300_000,
+        ...options,
+        env: { ...env, ...options.env },
+      }),
     skopeo,
     loadBase: async ({ layout, reference }) => {
       await skopeo(['copy', '--quiet', `oci:${layout}:${reference}`, `containers-storage:${reference}`]);
