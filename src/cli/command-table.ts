@@ -1,6 +1,9 @@
 import type { Command } from './command.ts';
 import { backendsCommand } from './commands/backends.ts';
+import { bakeCommand } from './commands/bake.ts';
 import { buildCommand } from './commands/build.ts';
+import { builddCommand } from './commands/buildd.ts';
+import { builddTlsCommand } from './commands/buildd-tls.ts';
 import { completionCommand } from './commands/completion.ts';
 import { contextLsCommand } from './commands/context-ls.ts';
 import { dockerfileFmtCommand } from './commands/dockerfile-fmt.ts';
@@ -24,6 +27,7 @@ import { versionCommand } from './commands/version.ts';
 /** All verbs in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
   buildCommand,
+  bakeCommand,
   backendsCommand,
   contextLsCommand,
   dockerfileFmtCommand,
@@ -42,6 +46,8 @@ export const COMMANDS: readonly Command[] = [
   pruneCommand,
   loginCommand,
   logoutCommand,
+  builddCommand,
+  builddTlsCommand,
   completionCommand,
   versionCommand,
 ];

@@ -68,7 +68,12 @@ export const ERROR_CODES = {
   UNSUPPORTED: { kind: 'unsupported' },
   BACKEND_UNAVAILABLE: { kind: 'environment' },
   BACKEND_FAILED: { kind: 'step' },
+  BAKE_INVALID: { kind: 'input' },
   HOST_LACKS: { kind: 'environment' },
+  NOT_ALLOWED: { kind: 'unsupported' },
+  BUILD_NOT_FOUND: { kind: 'not-found' },
+  EVENTS_LOST: { kind: 'not-found' },
+  DAEMON_STOPPING: { kind: 'unavailable', retryable: true },
   CANCELLED: { kind: 'cancelled' },
   INTERNAL: { kind: 'internal' },
 } as const satisfies Record<string, ErrorSpec>;

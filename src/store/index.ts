@@ -1,3 +1,5 @@
 export { resolveDataDir } from './data-dir.ts';
+export { type Lock, tryLock } from './lock.ts';
 export { openStore } from './open-store.ts';
+export { type Owner, readOwner } from './owner.ts';
 export * from './types.ts';

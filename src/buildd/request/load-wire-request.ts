@@ -1,0 +1,343 @@
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import {
+  type BackendKind,
+  type BuildRequest,
+  type ContextDirectory,
+  type LoadedRequest,
+  loadRequest,
+  type OutputInput,
+} from '../../backends/index.ts';
+import { BuildError, type RunContext } from '../../core/index.ts';
+import {
+  createIgnoreMatcher,
+  type IgnoreMatcher,
+  parseDockerfile,
+  parseIgnoreFile,
+  requireSyntax,
+} from '../../dockerfile/index.ts';
+import type { BuildExtension, BuildRequest as WireRequest } from '../../rpc/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { ClientContexts } from '../contexts/client-contexts.ts';
+import { type DaemonPolicy, requireEntitlement } from './daemon-policy.ts';
+import { withEnvs, withMounts } from './edit-dockerfile.ts';
+import {
+  fieldError,
+  parseAddHosts,
+  parseEnvs,
+  parseEpoch,
+  parseFormat,
+  parseNetwork,
+  parsePairs,
+  parsePullPolicy,
+  parseShmSize,
+  parseUlimits,
+  unsupportedField,
+} from './parse-fields.ts';
+import { readBelow } from './path-policy.ts';
+import { type ClientAnswers, readSecrets, readSshAgents } from './read-secrets.ts';
+import { readVolumes } from './read-volumes.ts';
+import { toCredentials } from './to-credentials.ts';
+
+/** What a request is read with. */
+export interface WireRequestDeps {
+  readonly store: Store;
+  readonly policy: DaemonPolicy;
+  /** Of the client that asks. */
+  readonly contexts: ClientContexts;
+  /** Absent where a client cannot be asked. */
+  readonly answers: ClientAnswers | undefined;
+}
+
+/** A request that is ready to be built. */
+export interface WireBuild {
+  readonly loaded: LoadedRequest;
+  readonly planOnly: boolean;
+  /** What the client should know of how its request was understood. */
+  readonly warnings: readonly string[];
+  /** Gives the build contexts back. */
+  release(): void;
+}
+
+/**
+ * Reads a request as the protocol has it: every field is honoured, or refused by an error that names it. Nothing of the
+ * daemon's host is read but below the directories that its operator allows.
+ *
+ * @throws BuildError `USAGE`, `UNSUPPORTED`, `NOT_ALLOWED`, `CONTEXT_*`, `DOCKERFILE_*`, `IGNORE_FILE_SYNTAX`.
+ */
+export async function loadWireRequest(
+  deps: WireRequestDeps,
+  message: WireRequest,
+  context: RunContext,
+): Promise<WireBuild> {
+  refuseUnknown(message, deps.policy);
+  const releases: Array<() => void> = [];
+  const release = (): void => {
+    for (const call of releases.splice(0)) call();
+  };
+  try {
+    const openTree = async (tree: string): Promise<string> => {
+      const opened = await deps.contexts.openTree(tree, context.signal);
+      releases.push(opened.release);
+      return opened.directory;
+    };
+    return { ...(await load({ ...deps, openTree }, message, context)), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+type LoadDeps = WireRequestDeps & { readonly openTree: (tree: string) => Promise<string> };
+
+async function load(deps: LoadDeps, message: WireRequest, context: RunContext): Promise<Omit<WireBuild, 'release'>> {
+  const { policy, store } = deps;
+  const extension = message.extension;
+  const root = await openRoot(deps, message);
+  const file = readDockerfile(message, root);
+  const volumes = readVolumes(message.volumes, policy);
+  const named = await openNamedContexts(deps, extension?.buildContexts ?? {});
+  const request: BuildRequest = {
+    ...(await toRequest(deps, message)),
+    context: root === undefined ? { kind: 'empty' } : { kind: 'directory', path: root.directory },
+    dockerfile: { kind: 'text', text: file.text, fileName: file.name },
+    buildContexts: {
+      ...Object.fromEntries([...named.directories, ...volumes.directories]),
+      ...named.others,
+    },
+  };
+  // Everything but files of this host is read as for any other build.
+  const loaded = await loadRequest(
+    store,
+    { ...request, context: { kind: 'empty' }, buildContexts: named.others },
+    context,
+  );
+  requireSyntax({ fileName: file.name, text: file.text }, request.buildArgs?.['BUILDKIT_SYNTAX']);
+  const dockerfile = parseDockerfile(file.text, { fileName: file.name });
+  const plain = (directory: string): ContextDirectory => ({ directory, ignore: undefined });
+  return {
+    planOnly: extension?.planOnly ?? false,
+    warnings: isolationWarnings(message),
+    loaded: {
+      request,
+      dockerfile: withMounts(withEnvs(dockerfile, parseEnvs(message.envs)), volumes.mounts),
+      context: { directory: root?.directory, ignore: root?.isUploaded === false ? file.ignore : undefined },
+      directories: new Map([
+        ...loaded.directories,
+        ...[...named.directories, ...volumes.directories].map(([name, path]) => [name, plain(path)] as const),
+      ]),
+      project: extension?.project || message.contextDir || '',
+    },
+  };
+}
+
+/** Fields that say nothing here, or ask for what is not there. */
+function refuseUnknown(message: WireRequest, policy: DaemonPolicy): void {
+  const { isolation, cacheFrom, cacheTo, extension } = message;
+  if (!['', 'default', 'oci', 'rootless', 'chroot'].includes(isolation)) {
+    throw fieldError('isolation', `has "${isolation}"`, 'It is one of: default, oci, rootless, chroot.');
+  }
+  const later = 'shared caches cannot be used through the daemon yet';
+  if (cacheFrom !== '') throw unsupportedField('cache_from', later);
+  if (cacheTo !== '') throw unsupportedField('cache_to', later);
+  const backend = extension?.backend ?? '';
+  if (backend !== '' && backend !== policy.backend) {
+    throw unsupportedField('extension.backend', `this daemon builds with ${policy.backend}, not with ${backend}`);
+  }
+}
+
+/** The kinds of isolation are buildah's; what steps get here is never less than what the weaker ones promise. */
+function isolationWarnings({ isolation }: WireRequest): readonly string[] {
+  if (isolation === '' || isolation === 'default') return [];
+  return [
+    `isolation "${isolation}" is a way in which buildah runs steps; here every step runs in namespaces of its own, as by default.`,
+  ];
+}
+
+interface Root {
+  /** Real path. */
+  readonly directory: string;
+  /** Ignore rules were applied before it was sent. */
+  readonly isUploaded: boolean;
+}
+
+async function openRoot({ policy, openTree }: LoadDeps, message: WireRequest): Promise<Root | undefined> {
+  const tree = message.extension?.contextTree ?? '';
+  if (tree !== '' && message.contextDir !== '') {
+    throw fieldError('context_dir', 'is set beside extension.context_tree', 'Leave one of them empty.');
+  }
+  if (tree !== '') return { directory: await openTree(tree), isUploaded: true };
+  if (message.contextDir !== '') {
+    return { directory: policy.paths.resolve(message.contextDir, 'context_dir'), isUploaded: false };
+  }
+  if (message.extension?.dockerfile !== undefined) return undefined;
+  throw fieldError('context_dir', 'is empty, and nothing was uploaded either');
+}
+
+interface DockerfileText {
+  readonly name: string;
+  readonly text: string;
+  readonly ignore: IgnoreMatcher | undefined;
+}
+
+/**
+ * The Dockerfile: sent with the request, or read below the context. Several are one after the other, as buildah reads them.
+ */
+function readDockerfile(message: WireRequest, root: Root | undefined): DockerfileText {
+  const { extension, dockerfilePaths } = message;
+  if (extension?.dockerfile !== undefined) {
+    const text = Buffer.from(extension.dockerfile).toString('utf8');
+    return { name: extension.dockerfileName || 'Dockerfile', text, ignore: readIgnore(root, undefined) };
+  }
+  if (root === undefined) throw fieldError('dockerfile_paths', 'needs a context to read from');
+  const paths = dockerfilePaths.length > 0 ? dockerfilePaths : [findDefault(root)];
+  const files = paths.map((path) => ({ path, text: readInside(root, path, 'dockerfile_paths') }));
+  const [first] = files;
+  return {
+    name: files.map(({ path }) => path).join(' + '),
+    text: files.map(({ text }) => (text.endsWith('\n') || files.length === 1 ? text : `${text}\n`)).join(''),
+    ignore: readIgnore(root, first?.path),
+  };
+}
+
+function findDefault(root: Root): string {
+  for (const name of ['Dockerfile', 'Containerfile']) {
+    if (tryRead(root, name) !== undefined) return name;
+  }
+  throw new BuildError('DOCKERFILE_NOT_FOUND', 'There is no Dockerfile or Containerfile in the build context.');
+}
+
+/** A file of the context, by a path in it or an absolute one. @throws BuildError `DOCKERFILE_NOT_FOUND`, `NOT_ALLOWED` */
+function readInside(root: Root, path: string, field: string): string {
+  const absolute = isAbsolute(path) ? path : join(root.directory, path);
+  try {
+    return readBelow([root.directory], absolute, field).toString('utf8');
+  } catch (error) {
+    if (!(error instanceof BuildError) || error.code !== 'SOURCE_NOT_FOUND') throw error;
+    throw new BuildError('DOCKERFILE_NOT_FOUND', `The Dockerfile ${path} is not in the build context.`, {
+      cause: error,
+    });
+  }
+}
+
+function readIgnore(root: Root | undefined, dockerfile: string | undefined): IgnoreMatcher | undefined {
+  if (root === undefined || root.isUploaded) return undefined;
+  const own = dockerfile === undefined ? [] : [join(dirname(dockerfile), `${basename(dockerfile)}.dockerignore`)];
+  for (const path of [...own, '.dockerignore']) {
+    const text = tryRead(root, path);
+    if (text === undefined) continue;
+    const patterns = parseIgnoreFile(text, { fileName: basename(path) });
+    return patterns.length === 0 ? undefined : createIgnoreMatcher(patterns);
+  }
+  return undefined;
+}
+
+function tryRead(root: Root, path: string): string | undefined {
+  try {
+    return readInside(root, path, 'context_dir');
+  } catch (error) {
+    if (error instanceof BuildError && error.code === 'DOCKERFILE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+interface NamedContexts {
+  readonly directories: ReadonlyMap<string, string>;
+  /** Images, stages, URLs. */
+  readonly others: Readonly<Record<string, string>>;
+}
+
+async function openNamedContexts(
+  { policy, openTree }: LoadDeps,
+  contexts: { readonly [name: string]: string },
+): Promise<NamedContexts> {
+  const directories = new Map<string, string>();
+  const others: Record<string, string> = {};
+  for (const [name, value] of Object.entries(contexts)) {
+    const field = `extension.build_contexts[${name}]`;
+    if (value.startsWith('tree:')) directories.set(name, await openTree(value.slice('tree:'.length)));
+    else if (/^(docker-image:\/\/|target:|input:)/.test(value)) others[name] = value;
+    else if (/^(https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(value)) others[name] = value;
+    else if (value.startsWith('oci-layout://')) others[name] = layoutContext(policy, value, field);
+    else directories.set(name, policy.paths.resolve(value, field));
+  }
+  return { directories, others };
+}
+
+/** `oci-layout://PATH[:TAG|@DIGEST]` with the real path. */
+function layoutContext({ paths }: DaemonPolicy, value: string, field: string): string {
+  const match = /^oci-layout:\/\/(.*?)((?::[\w.-]+)?(?:@sha\d+:[0-9a-f]+)?)$/.exec(value);
+  return `oci-layout://${paths.resolve(match?.[1] ?? '', field)}${match?.[2] ?? ''}`;
+}
+
+type Fields = Omit<BuildRequest, 'context' | 'dockerfile' | 'buildContexts'>;
+
+async function toRequest(deps: LoadDeps, message: WireRequest): Promise<Fields> {
+  const { policy, answers } = deps;
+  const { extension } = message;
+  const shmSizeBytes = parseShmSize(message.shmSize);
+  const sourceDateEpoch = parseEpoch(message.sourceDateEpoch, extension?.epochSet ?? false);
+  const credentials = toCredentials(extension?.credentials ?? {});
+  return {
+    buildArgs: message.buildArgs,
+    ...(message.targetStage === '' ? {} : { target: message.targetStage }),
+    ...readPlatform(message.platforms),
+    tags: message.tags,
+    labels: parsePairs(message.labels, 'labels'),
+    annotations: parsePairs(message.annotations, 'annotations'),
+    noCache: message.noCache,
+    noCacheFilter: extension?.noCacheFilter ?? [],
+    pull: parsePullPolicy(message.pullPolicy),
+    secrets: readSecrets(message, policy, answers),
+    ssh: await readSshAgents(message, policy, answers),
+    addHosts: parseAddHosts(message.addHosts),
+    ...readNetwork(message, policy),
+    ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
+    ulimits: parseUlimits(message.ulimits),
+    ...readOutput(extension),
+    push: extension?.push ?? false,
+    ...(extension === undefined || extension.parallelism === 0 ? {} : { parallelism: extension.parallelism }),
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
+    rewriteTimestamp: message.rewriteTimestamp,
+    // Without intermediate layers buildah makes one layer of all that the build adds, which is what squashing does.
+    squash: message.squash || !message.layers,
+    format: parseFormat(message.format),
+    ...(credentials === undefined ? {} : { credentials }),
+    backend: policy.backend as BackendKind,
+    strict: extension?.strict ?? false,
+  };
+}
+
+function readPlatform(platforms: readonly string[]): Pick<BuildRequest, 'platform'> {
+  const [platform, ...others] = new Set(platforms);
+  if (others.length > 0)
+    throw unsupportedField('platforms', 'an image is built for one platform', 'Build once for each.');
+  return platform === undefined ? {} : { platform };
+}
+
+function readNetwork(message: WireRequest, policy: DaemonPolicy): Pick<BuildRequest, 'network' | 'allow'> {
+  const { extension, hostNetwork } = message;
+  const named = parseNetwork(extension?.network ?? '');
+  if (hostNetwork && named !== undefined && named !== 'host') {
+    throw fieldError('host_network', `is set, but extension.network is ${named}`);
+  }
+  const network = hostNetwork ? 'host' : named;
+  if (network === 'host')
+    requireEntitlement(policy, 'network.host', hostNetwork ? 'host_network' : 'extension.network');
+  for (const name of extension?.allow ?? []) requireEntitlement(policy, name, 'extension.allow');
+  const allow = [...(extension?.allow ?? []), ...(network === 'host' ? ['network.host'] : [])];
+  return { allow, ...(network === undefined ? {} : { network }) };
+}
+
+function readOutput(extension: BuildExtension | undefined): Pick<BuildRequest, 'outputs'> {
+  const compression = extension?.compression ?? '';
+  if (compression !== '' && compression !== 'gzip' && compression !== 'zstd' && compression !== 'none') {
+    throw fieldError('extension.compression', `has "${compression}"`, 'It is one of: gzip, zstd, none.');
+  }
+  const level = extension?.compressionLevel ?? 0;
+  const output: OutputInput = {
+    kind: 'image',
+    ...(compression === '' ? {} : { compression }),
+    ...(level === 0 ? {} : { compressionLevel: level }),
+  };
+  return { outputs: [output] };
+}
