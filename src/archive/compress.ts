@@ -16,6 +16,9 @@ export interface CompressGzipOptions {
 /** Part of the format of our output: another size would give other bytes. */
 const CHUNK_BYTES = 1 << 20;
 const DICTIONARY_BYTES = 32 << 10;
+/** Where a sample keeps a larger share of its size, deflate is not worth its time. */
+const LEAST_SHARE = 0.98;
+const STORED_BYTES = 0xffff;
 /** RFC 1952: deflate, no flags, no time, no extra flags, unknown system. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 /** An empty last block, which ends the chunks that were flushed to byte boundaries. */
@@ -24,8 +27,9 @@ const deflateRaw = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.defl
 
 /**
  * Compresses into one gzip member on all cores. Chunks of 1 MiB are deflated on libuv's threads, each with the 32 KiB before
- * it as dictionary, so that little is lost by the split. The bytes depend on the content and level alone (and on the version
- * of zlib in Node.js): not on chunks of the source, concurrency, time or names. Memory: about 3 MiB per chunk at work.
+ * it as dictionary, so that little is lost by the split; chunks that do not get smaller are stored. The bytes depend on the
+ * content and level alone (and on the version of zlib in Node.js): not on chunks of the source, concurrency, time or names.
+ * Memory: about 3 MiB per chunk at work.
  */
 export async function* compressGzip(
   source: AsyncIterable<Uint8Array>,
@@ -41,14 +45,7 @@ export async function* compressGzip(
     for await (const chunk of inChunks(source)) {
       checksum = crc32(chunk, checksum);
       sizeBytes += chunk.length;
-      atWork.push(
-        deflateRaw(chunk, {
-          level,
-          finishFlush: zlib.constants.Z_SYNC_FLUSH,
-          chunkSize: CHUNK_BYTES,
-          ...(dictionary === undefined ? {} : { dictionary }),
-        }),
-      );
+      atWork.push(deflateChunk(chunk, { level, dictionary }));
       dictionary = Buffer.from(chunk.subarray(-DICTIONARY_BYTES));
       if (atWork.length > concurrency) yield await atWork.shift()!;
     }
@@ -60,6 +57,42 @@ export async function* compressGzip(
   trailer.writeUInt32LE(checksum, 0);
   trailer.writeUInt32LE(sizeBytes % 2 ** 32, 4);
   yield Buffer.concat([LAST_BLOCK, trailer]);
+}
+
+/** What no compressor makes smaller is stored: deflate would take 27 ms for a MiB of it, and the test takes 2. */
+async function deflateChunk(
+  chunk: Buffer,
+  { level, dictionary }: { readonly level: number; readonly dictionary: Buffer | undefined },
+): Promise<Buffer> {
+  if (await isIncompressible(chunk)) return storedBlocks(chunk);
+  return deflateRaw(chunk, {
+    level,
+    finishFlush: zlib.constants.Z_SYNC_FLUSH,
+    chunkSize: CHUNK_BYTES,
+    ...(dictionary === undefined ? {} : { dictionary }),
+  });
+}
+
+/** Judged by two stretches, each as long as deflate looks back. */
+async function isIncompressible(chunk: Buffer): Promise<boolean> {
+  if (chunk.length < 4 * DICTIONARY_BYTES) return false;
+  const middle = chunk.length >> 1;
+  const stretches = [chunk.subarray(0, DICTIONARY_BYTES), chunk.subarray(middle, middle + DICTIONARY_BYTES)];
+  const sample = Buffer.concat(stretches);
+  return (await deflateRaw(sample, { level: 1 })).length > LEAST_SHARE * sample.length;
+}
+
+/** Blocks without compression (RFC 1951, 3.2.4); each begins and ends at a byte. */
+function storedBlocks(chunk: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < chunk.length; at += STORED_BYTES) {
+    const part = chunk.subarray(at, at + STORED_BYTES);
+    const head = Buffer.alloc(5);
+    head.writeUInt16LE(part.length, 1);
+    head.writeUInt16LE(part.length ^ 0xffff, 3);
+    parts.push(head, part);
+  }
+  return Buffer.concat(parts);
 }
 
 /** Cuts a stream into chunks of exactly 1 MiB, but for the last. */

@@ -146,6 +146,19 @@ describe('compressGzip()', () => {
     expect(many.equals(one)).toBe(true);
   });
 
+  it('stores what does not get smaller, and compresses what follows it', async () => {
+    const noise = randomBytes(2 << 20);
+    const text = Buffer.from('the same line again\n'.repeat(60_000));
+    const bytes = Buffer.concat([noise, text, noise.subarray(0, 5)]);
+    const compressed = await collect(compressGzip(chunked(bytes, 77_777), { level: 4 }));
+    // The first block: stored, as long as one can be, and byte for byte (RFC 1951, 3.2.4).
+    expect(compressed.subarray(10, 15).toString('hex')).toBe('00ffff0000');
+    expect(compressed.subarray(15, 15 + 0xffff).equals(noise.subarray(0, 0xffff))).toBe(true);
+    expect(compressed.length).toBeLessThan(noise.length + text.length / 50);
+    expect(zlib.gunzipSync(compressed).equals(bytes)).toBe(true);
+    expect(execFileSync('gzip', ['-dc'], { input: compressed, maxBuffer: 1 << 30 }).equals(bytes)).toBe(true);
+  });
+
   it('takes no source for an empty member', async () => {
     expect(zlib.gunzipSync(await collect(compressGzip(chunked(Buffer.alloc(0), 1))))).toHaveLength(0);
   });

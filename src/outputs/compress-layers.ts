@@ -142,10 +142,14 @@ async function changeLayer(work: Work, layer: Descriptor, context: RunContext): 
   return { ...layer, mediaType, digest: blob.digest, size: blob.sizeBytes };
 }
 
+/** Raised when `compressGzip` gives other bytes for the same content, level and version of zlib. */
+const GZIP_FORMAT = 2;
+
 /** Another version of zlib or zstd gives other bytes. */
 function recordKey(diffId: Digest, { compression, level }: Method): string {
-  const versions: Readonly<Record<string, string | undefined>> = process.versions;
-  return `${diffId}+${compression}-${level}+${versions[compression === 'gzip' ? 'zlib' : 'zstd'] ?? ''}`;
+  const { zlib, zstd }: Readonly<Record<string, string | undefined>> = process.versions;
+  const version = compression === 'gzip' ? `${GZIP_FORMAT}-${zlib ?? ''}` : (zstd ?? '');
+  return `${diffId}+${compression}-${level}+${version}`;
 }
 
 function isBlobId(value: Partial<BlobId> | undefined): value is BlobId {
