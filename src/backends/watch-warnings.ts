@@ -23,7 +23,9 @@ export function watchWarnings(outer: RunContext, strict: boolean): WatchedContex
     },
     refuseWarnings: () => {
       if (first === undefined) return;
-      throw new BuildError('DOCKERFILE_INVALID', first.message, { hint: first.hint, location: first.location });
+      const { code, message, location } = first;
+      const hint = [first.hint, `The build is strict, which makes the warning ${code} an error.`];
+      throw new BuildError('DOCKERFILE_INVALID', message, { hint: hint.filter(Boolean).join(' '), location });
     },
   };
 }

@@ -38,6 +38,11 @@ export function parseFileMode(text: string): ModeChange {
   };
 }
 
+/** Whether directories with an octal mode cannot be entered by somebody who may list them, as with 644. */
+export function locksDirectories({ octal }: ModeChange): boolean {
+  return octal !== undefined && (octal & 0o444) >> 2 !== (octal & ((octal & 0o444) >> 2));
+}
+
 /** `executable`: whether `X` applies. */
 type Change = (mode: number, executable: boolean) => number;
 

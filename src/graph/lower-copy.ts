@@ -4,6 +4,8 @@ import {
   escapePattern,
   hasWildcard,
   isDigest,
+  locksDirectories,
+  type ModeChange,
   parseFileMode,
   parseGitUrl,
   type SourceRange,
@@ -36,7 +38,7 @@ export function lowerCopy(input: StepInput, instruction: FileInstruction): Stage
     return lowerSource(input, { instruction, source, inputs, range });
   });
   const chmod = instruction.chmod === undefined ? undefined : expander.word(instruction.chmod);
-  if (chmod !== undefined) checkChmod(input, instruction, chmod);
+  const locks = chmod !== undefined && locksDirectories(checkChmod(input, instruction, chmod));
   const destination = expander.word(instruction.destination);
   const op: CopyOp = {
     kind: 'copy',
@@ -47,6 +49,7 @@ export function lowerCopy(input: StepInput, instruction: FileInstruction): Stage
     ...(chmod ? { chmod } : {}),
     parents: instruction.parents,
     exclude: instruction.exclude.map((pattern) => expander.word(pattern)),
+    ...(locks && input.options.strict ? { mustBeEnterable: true as const } : {}),
   };
   const info = describeStep(input, instruction, partsOf(instruction, op));
   const layer = builder.add(op, inputs, info);
@@ -73,9 +76,9 @@ function destinationPath(cwd: string, destination: string): string {
   return isDirectory && path !== '/' ? `${path}/` : path;
 }
 
-function checkChmod(input: StepInput, instruction: FileInstruction, chmod: string): void {
+function checkChmod(input: StepInput, instruction: FileInstruction, chmod: string): ModeChange {
   try {
-    parseFileMode(chmod);
+    return parseFileMode(chmod);
   } catch (error) {
     const hint = error instanceof BuildError ? error.hint : undefined;
     throw invalid(input, rangeOfFlag(instruction, 'chmod'), `--chmod=${chmod} is not a file mode.`, hint);

@@ -1,4 +1,4 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError, formatPlatform } from '../core/index.ts';
 import type { Dockerfile, Instruction } from '../dockerfile/index.ts';
 import { isPredefinedArg } from './arguments.ts';
 import { createGraphBuilder, type GraphBuilder } from './build-graph.ts';
@@ -154,7 +154,8 @@ function originVertex(lowering: Lowering, { origin, planned, position }: OriginI
 function describeSource(lowering: Lowering, { planned, position }: SourcePlace, what: string): VertexDescription {
   const label = stageLabel(planned.stage);
   const prefix = lowering.dockerfile.stages.length > 1 ? `${label} ` : '';
-  return { name: `[${prefix}${position}] ${what}`, stage: label, slot: `source ${what}`, ignoreCache: false };
+  const platform = formatPlatform(planned.platform);
+  return { name: `[${prefix}${position}] ${what}`, stage: label, platform, slot: `source ${what}`, ignoreCache: false };
 }
 
 interface InstructionInput {

@@ -2,10 +2,11 @@ import type { Digest, SourceLocation } from '../core/index.ts';
 
 /**
  * The closed set of operations. A vertex is one op with its inputs. `copy`, `mkdir` and `exec` add exactly one layer to
- * their base; `merge` stacks one state's layers on another's; the other ops have no inputs. Everything that decides the
+ * their base; `squash` puts one in place of several; `merge` stacks one state's layers on another's; the other ops have no
+ * inputs. Everything that decides the
  * result stands in the op, fully expanded; names, progress and source ranges do not.
  */
-export type Op = ImageOp | ScratchOp | LocalOp | HttpOp | GitOp | CopyOp | MkdirOp | ExecOp | MergeOp;
+export type Op = ImageOp | ScratchOp | LocalOp | HttpOp | GitOp | CopyOp | MkdirOp | ExecOp | SquashOp | MergeOp;
 
 /** The layers of an image, by its resolved manifest: never a tag. */
 export interface ImageOp {
@@ -63,6 +64,8 @@ export interface CopyOp {
   readonly chmod?: string;
   readonly parents: boolean;
   readonly exclude: readonly string[];
+  /** Whether an octal `chmod` may make directories that cannot be entered; absent: yes, with a warning. */
+  readonly mustBeEnterable?: true;
 }
 
 export type CopySource =
@@ -174,6 +177,13 @@ export type ExecMount =
       readonly gid: number;
     };
 
+/** The lowest `keep` layers of the base, and one layer with what all above them add up to. */
+export interface SquashOp {
+  readonly kind: 'squash';
+  readonly base: InputIndex;
+  readonly keep: number;
+}
+
 /** The layers of input 0, then those of input 1 on top. */
 export interface MergeOp {
   readonly kind: 'merge';
@@ -195,6 +205,8 @@ export interface VertexDescription {
   readonly name: string;
   /** Name or index of the stage it stands in; absent for sources. */
   readonly stage?: string;
+  /** `os/arch[/variant]` of the stage; absent for what is no step of one. */
+  readonly platform?: string;
   readonly location?: SourceLocation;
   /** Parts of the instruction that an error may be about; default: the whole of it. */
   readonly parts?: readonly StepPart[];

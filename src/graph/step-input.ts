@@ -1,4 +1,4 @@
-import type { SourceRange } from '../core/index.ts';
+import { formatPlatform, type SourceRange } from '../core/index.ts';
 import type { Dockerfile, Instruction, Stage } from '../dockerfile/index.ts';
 import type { GraphBuilder } from './build-graph.ts';
 import type { LowerOptions } from './lower-options.ts';
@@ -48,13 +48,14 @@ export function describeStep(
   return {
     name: `[${dockerfile.stages.length > 1 ? `${label} ` : ''}${input.position}] ${instruction.text}`,
     stage: label,
+    platform: formatPlatform(input.state.platform),
     location: locationOf(input.source, instruction.range),
     ...(parts.length === 0
       ? {}
       : {
           parts: parts.map(({ range, ...part }) => ({ ...part, location: locationOf(input.source, range) })),
         }),
-    slot: `${options.project}\n${dockerfile.fileName}\n${label}\n${input.position.split('/')[0]}`,
+    slot: `${options.project}\n${dockerfile.fileName}\n${label}\n${input.position.split('/')[0]}\n${formatPlatform(input.state.platform)}`,
     ignoreCache: options.noCache || filtered,
   };
 }

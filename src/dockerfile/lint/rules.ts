@@ -1,4 +1,5 @@
 import type { LintRule } from './rule.ts';
+import { argOverridesEnv } from './rules/arg-overrides-env.ts';
 import { consistentInstructionCasing } from './rules/consistent-instruction-casing.ts';
 import { copyIgnoredFile } from './rules/copy-ignored-file.ts';
 import { duplicateStageName } from './rules/duplicate-stage-name.ts';
@@ -12,6 +13,7 @@ import { invalidDefinitionDescription } from './rules/invalid-definition-descrip
 import { jsonArgsRecommended } from './rules/json-args-recommended.ts';
 import { legacyKeyValueFormat } from './rules/legacy-key-value-format.ts';
 import { maintainerDeprecated } from './rules/maintainer-deprecated.ts';
+import { malformedJsonForm } from './rules/malformed-json-form.ts';
 import { missingSecret } from './rules/missing-secret.ts';
 import { multipleInstructionsDisallowed } from './rules/multiple-instructions-disallowed.ts';
 import { noEmptyContinuation } from './rules/no-empty-continuation.ts';
@@ -51,6 +53,8 @@ export const LINT_RULES: readonly LintRule[] = [
   invalidDefinitionDescription,
   exposeProtoCasing,
   exposeInvalidFormat,
+  argOverridesEnv,
+  malformedJsonForm,
   missingSecret,
   packageUpdateAlone,
   secretValueInArgOrEnv,

@@ -54,6 +54,7 @@ function commonFields(op: CopyOp, inputs: readonly OpResult[]): Fields {
     ['owner', op.chown ?? ''],
     ['mode', op.chmod ?? ''],
     ['parents', String(op.parents)],
+    ...(op.mustBeEnterable === true ? [['directories', 'must be enterable'] as const] : []),
     ...op.exclude.map((pattern, index): [string, string] => [`exclude ${index + 1}`, pattern]),
   ];
 }

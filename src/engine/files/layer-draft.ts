@@ -23,6 +23,8 @@ export interface LayerDraft {
   /** Whether the draft itself has an entry here. */
   has(path: BytePath): boolean;
   node(path: BytePath): DraftNode | undefined;
+  /** The paths of the draft's own entries, parents first. */
+  paths(): readonly BytePath[];
   /** The content of a file of the base. */
   baseContent(path: BytePath): Content | undefined;
   /** Puts an entry under its path. What is no directory, or follows what was none, hides all that was below. */
@@ -55,6 +57,7 @@ export function createLayerDraft(base: FileTree | undefined): LayerDraft {
     stat: (path) => nodes.get(path)?.entry ?? baseStat(path),
     has: (path) => nodes.has(path),
     node: (path) => nodes.get(path),
+    paths: () => [...nodes.keys()],
     baseContent: (path) => base?.content(path),
     set(node) {
       const { path, type } = node.entry;

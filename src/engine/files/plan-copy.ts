@@ -3,6 +3,7 @@ import {
   BuildError,
   type BytePath,
   bytePathOf,
+  locksDirectories,
   type ModeChange,
   parentOf,
   parseFileMode,
@@ -31,6 +32,8 @@ export interface CopyPlanInput {
   readonly chmod: string | undefined;
   /** Seconds since the epoch, for directories that are made on the way and for inline files. */
   readonly clockSeconds: number;
+  /** Told of the first directory that gets a mode by which those who may list it cannot enter it. */
+  readonly onLockedDirectory?: (path: BytePath) => void;
 }
 
 interface CopyState {
@@ -59,7 +62,17 @@ export function planCopy(input: CopyPlanInput): LayerDraft {
     links: new Map(),
   };
   for (const item of input.items) copyItem(state, item);
+  if (state.mode !== undefined && locksDirectories(state.mode)) {
+    const locked = state.draft.paths().find((path) => isLocked(state, path));
+    if (locked !== undefined) input.onLockedDirectory?.(locked);
+  }
   return state.draft;
+}
+
+/** What only got another time keeps the mode that it had. */
+function isLocked({ draft, mode, input }: CopyState, path: BytePath): boolean {
+  const entry = draft.stat(path);
+  return entry?.type === 'directory' && entry.mode === mode?.octal && input.base?.stat(path)?.mode !== entry.mode;
 }
 
 function copyItem(state: CopyState, item: CopyItem): void {

@@ -1,5 +1,5 @@
 import type { FileTree } from '../../archive/index.ts';
-import { type RunContext, textOfPath, throwIfCancelled } from '../../core/index.ts';
+import { BuildError, type BytePath, type RunContext, textOfPath, throwIfCancelled } from '../../core/index.ts';
 import type { CopyOp, CopySource } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { EngineEnv, OpResult } from '../types.ts';
@@ -34,6 +34,7 @@ export async function runCopy(
       owner: op.chown === undefined ? undefined : resolveOwner(op.chown, base),
       chmod: op.chmod,
       clockSeconds: env.clockSeconds,
+      onLockedDirectory: (path) => reportLocked(op, path, context),
     });
     return await storeLayer(env, draft.items(), context);
   } finally {
@@ -83,6 +84,15 @@ async function toItem(work: CopyWork, { source, selection }: Selected, op: CopyO
 function warnNoMatch(context: RunContext, path: string): void {
   const message = `Nothing matches "${path}": nothing is copied for it.`;
   context.emit({ kind: 'warning', time: Date.now(), code: 'CopyMatchesNothing', message });
+}
+
+/** An octal mode is for directories as well, those that are made on the way included (BuildKit's behaviour). */
+function reportLocked({ chmod, mustBeEnterable }: CopyOp, path: BytePath, context: RunContext): void {
+  const message = `--chmod=${chmod} also makes the directory "/${textOfPath(path)}", which nobody but root can enter then.`;
+  const hint =
+    'Give --chmod=u=rw,go=r, which leaves new directories alone, or =rX; or make the directory in an earlier step.';
+  if (mustBeEnterable === true) throw new BuildError('COPY_CONFLICT', message, { hint });
+  context.emit({ kind: 'warning', time: Date.now(), code: 'ChmodLocksDirectory', message, hint });
 }
 
 /** As BuildKit does it; but there it is silent. */
