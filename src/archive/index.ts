@@ -10,6 +10,7 @@ export { createLayerView, type IndexedLayer, openArchiveTree } from './layer-vie
 export { treeFromEntries } from './memory-tree.ts';
 export { readTar, type TarEntry } from './read-tar.ts';
 export { type ResolvePathOptions, resolvePath } from './resolve-path.ts';
+export { squashLayers } from './squash-layers.ts';
 export type { ByteSink } from './tar-encoder.ts';
 export { encodeToc, openToc, type Toc, type TocNode } from './toc.ts';
 export { layerEntriesOf, walkTree } from './walk-tree.ts';

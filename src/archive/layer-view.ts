@@ -23,8 +23,7 @@ export interface IndexedLayer {
  * @throws BuildError `ARCHIVE_INVALID` when a hard link names a file that is nowhere; `SYMLINK_LOOP`.
  */
 export function createLayerView(layers: readonly IndexedLayer[]): FileTree {
-  const placed: IndexedLayer[] = [];
-  for (const layer of layers) placed.push(layer.toc.detached.length === 0 ? layer : relocated(layer, placed));
+  const placed = placeLayers(layers);
   const tocs = placed.map(({ toc }) => toc);
   const merged = createMergedNames(tocs);
   const links = createLayerLinks(tocs, merged);
@@ -58,6 +57,13 @@ export function createLayerView(layers: readonly IndexedLayer[]): FileTree {
 /** The tree of a tar archive that is no layer (a context, an archive to be added): `.wh.` names are plain files. */
 export function openArchiveTree(tarPath: string): FileTree {
   return createLayerView([{ toc: indexLayer(tarPath, { whiteouts: false }), tarPath }]);
+}
+
+/** Layers, lowest first, whose members lie where the symlinks of the layers below lead. */
+export function placeLayers(layers: readonly IndexedLayer[]): readonly IndexedLayer[] {
+  const placed: IndexedLayer[] = [];
+  for (const layer of layers) placed.push(layer.toc.detached.length === 0 ? layer : relocated(layer, placed));
+  return placed;
 }
 
 /** A layer some of whose members lie below symlinks, as it comes to lie on the layers below. */

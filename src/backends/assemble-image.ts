@@ -9,6 +9,7 @@ import {
   type LayerRef,
   type Manifest,
   MEDIA_TYPES,
+  toDockerManifest,
   toOciManifest,
 } from '../oci/index.ts';
 
@@ -21,6 +22,8 @@ export interface AssembleInput {
   readonly clockMs: number;
   readonly fixedClock: boolean;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Family of the documents' types; default OCI's. Docker's has no annotations. */
+  readonly format?: 'oci' | 'docker';
 }
 
 /** An image's documents, ready to be stored. */
@@ -32,11 +35,16 @@ export interface AssembledImage {
   readonly descriptor: Descriptor;
 }
 
-/** Puts an image together from a stage's end state and its layers. The same input gives the same bytes. */
+/**
+ * Puts an image together from a stage's end state and its layers. The same input gives the same bytes.
+ *
+ * @throws BuildError `UNSUPPORTED` for a layer of the base that the format has no type for.
+ */
 export function assembleImage(input: AssembleInput): AssembledImage {
   const config = configOf(input);
   const configBytes = encodeConfig(config);
-  const manifest = toOciManifest({
+  const convert = input.format === 'docker' ? toDockerManifest : toOciManifest;
+  const manifest = convert({
     schemaVersion: 2,
     config: { mediaType: MEDIA_TYPES.ociConfig, digest: digestOf(configBytes), size: configBytes.length },
     layers: input.layers.map((layer) => withoutAnnotations(layer.blob)),
@@ -44,7 +52,7 @@ export function assembleImage(input: AssembleInput): AssembledImage {
   });
   const manifestBytes = encodeManifest(manifest);
   const descriptor = {
-    mediaType: MEDIA_TYPES.ociManifest,
+    mediaType: input.format === 'docker' ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest,
     digest: digestOf(manifestBytes),
     size: manifestBytes.length,
   };

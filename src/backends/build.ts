@@ -4,7 +4,7 @@ import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../
 import type { Store } from '../store/index.ts';
 import { buildWith, checkPush, planWith } from './build-with.ts';
 import { loadRequest } from './load-request.ts';
-import { checkNative } from './native/build-image.ts';
+import { checkNative } from './native/check-image.ts';
 import { openImageStore } from './open-image-store.ts';
 import type { BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
 import { withBackend } from './with-backend.ts';

@@ -32,6 +32,7 @@ export const FEATURES = {
   'pull-newer': '--pull=newer',
   'pull-never': '--pull=never',
   'foreign-platform': '--platform of another architecture',
+  'several-platforms': '--platform with several platforms',
   'add-hosts': '--add-host',
   'network-none': '--network=none',
   'network-host': '--network=host',

@@ -2,7 +2,6 @@ import {
   BuildError,
   type BuildEvent,
   type Platform,
-  parsePlatform,
   platformOfHost,
   type RunContext,
   toBuildError,
@@ -20,6 +19,7 @@ import {
   type StagePlan,
 } from '../graph/index.ts';
 import { checkDockerfile, type KnownImage, refuseViolations, warnOfFindings } from './check-dockerfile.ts';
+import { platformsOf } from './request-platforms.ts';
 import type { CheckResult, LoadedRequest } from './types.ts';
 
 /** More rounds than any chain of ONBUILD triggers needs. */
@@ -112,7 +112,8 @@ export function lowerOptions(loaded: LoadedRequest): LowerOptions {
   const epoch = request.sourceDateEpoch;
   return {
     target: request.target,
-    platform: request.platform === undefined ? hostPlatform : parsePlatform(request.platform, hostPlatform),
+    // Of several platforms each has its own lowering; what is asked of the whole is told of the first.
+    platform: platformsOf(request)[0]!,
     hostPlatform,
     buildArgs: { ...(epoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(epoch) }), ...request.buildArgs },
     labels: request.labels ?? {},

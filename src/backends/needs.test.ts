@@ -45,6 +45,7 @@ const EXAMPLES: Readonly<Record<Feature, Example>> = {
   'pull-newer': { request: { pull: 'newer' } },
   'pull-never': { request: { pull: 'never' } },
   'foreign-platform': { request: { platform: FOREIGN } },
+  'several-platforms': { request: { platform: 'linux/amd64,linux/arm64' }, also: ['foreign-platform'] },
   'add-hosts': { request: { addHosts: [{ name: 'db', address: '10.0.0.1' }] } },
   'network-none': { request: { network: 'none' } },
   'network-host': { request: { network: 'host' } },

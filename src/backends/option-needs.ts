@@ -1,5 +1,6 @@
 import { type Platform, parsePlatform } from '../core/index.ts';
 import type { Feature } from './features.ts';
+import { platformsOf } from './request-platforms.ts';
 import type { BuildRequest, OutputInput } from './types.ts';
 
 type Test = (request: BuildRequest, host: Platform) => boolean;
@@ -13,6 +14,7 @@ const TESTS: Partial<Readonly<Record<Feature, Test>>> = {
   'pull-newer': ({ pull }) => pull === 'newer',
   'pull-never': ({ pull }) => pull === 'never',
   'foreign-platform': ({ platform }, host) => platform !== undefined && isForeign(platform, host),
+  'several-platforms': (request) => platformsOf(request).length > 1,
   'add-hosts': ({ addHosts = [] }) => addHosts.length > 0,
   'network-none': ({ network }) => network === 'none',
   'network-host': ({ network }) => network === 'host',

@@ -55,7 +55,7 @@ export interface BuildRequest {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Stage to stop at; default the last. */
   readonly target?: string;
-  /** `os/arch[/variant]`; default this host's. */
+  /** `os/arch[/variant]`; several with commas make an index of as many images. Default this host's. */
   readonly platform?: string;
   /** Image names; `latest` is implied. */
   readonly tags?: readonly string[];
@@ -128,8 +128,8 @@ export interface LayerReport {
   readonly sizeBytes: number;
 }
 
-/** What a build made. */
-export interface BuildResult {
+/** One image that a build made, as it lies in the store. */
+export interface BuiltImage {
   /** Digest of the manifest. */
   readonly digest: Digest;
   /** Digest of the image config: docker's image id. */
@@ -141,6 +141,15 @@ export interface BuildResult {
   readonly layers: readonly LayerReport[];
   /** Sum of the layers' sizes in the store. */
   readonly sizeBytes: number;
+}
+
+/**
+ * What a build made. For several platforms `digest`, `mediaType` and `manifestSizeBytes` are those of the index, `sizeBytes`
+ * counts layers that images share once, and the rest of `BuiltImage` is that of the first platform.
+ */
+export interface BuildResult extends BuiltImage {
+  /** The images of an index, in the order of the platforms; absent for one platform. */
+  readonly images?: readonly BuiltImage[];
   /** Full references that now name the image. */
   readonly references: readonly string[];
   readonly steps: readonly StepReport[];
@@ -151,6 +160,8 @@ export interface BuildResult {
 /** What a build would do. */
 export interface BuildPlan {
   readonly platform: Platform;
+  /** All of them, where there are several. */
+  readonly platforms?: readonly Platform[];
   readonly steps: readonly StepReport[];
   /** Base images as resolved. */
   readonly bases: ReadonlyArray<{ readonly reference: string; readonly digest: Digest }>;

@@ -52,14 +52,15 @@ export function createLayerAccess(deps: LayerAccessDeps): LayerAccess {
   const toc = (layer: LayerRef, context: RunContext): Promise<Toc> =>
     tocs(layer.diffId, async () => provideToc(deps, { layer, tarPath: await tarPath(layer, context) }));
 
-  const openView = async (layers: readonly LayerRef[], context: RunContext): Promise<FileTree> => {
-    const indexed = await Promise.all(
+  const indexed: LayerAccess['indexed'] = (layers, context) =>
+    Promise.all(
       layers.map(async (layer) => ({ toc: await toc(layer, context), tarPath: await tarPath(layer, context) })),
     );
-    return createLayerView(indexed);
-  };
+  const openView = async (layers: readonly LayerRef[], context: RunContext): Promise<FileTree> =>
+    createLayerView(await indexed(layers, context));
   return {
     tarPath,
+    indexed,
     view: (layers, context) => {
       throwIfCancelled(context.signal);
       const key = chainIdOf(layers.map((layer) => layer.diffId)) ?? '';

@@ -1,4 +1,4 @@
-import type { FileTree } from '../archive/index.ts';
+import type { FileTree, IndexedLayer } from '../archive/index.ts';
 import type { RunContext } from '../core/index.ts';
 import type { LayerRef } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
@@ -32,6 +32,8 @@ export interface TreeResult {
 export interface LayerAccess {
   /** Path of the layer's uncompressed tar; fetched and decompressed when it is not there. */
   tarPath(layer: LayerRef, context: RunContext): Promise<string>;
+  /** Layers with their tables of contents. */
+  indexed(layers: readonly LayerRef[], context: RunContext): Promise<readonly IndexedLayer[]>;
   /** The merged view of a stack of layers, whiteouts applied. */
   view(layers: readonly LayerRef[], context: RunContext): Promise<FileTree>;
 }

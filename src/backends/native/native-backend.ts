@@ -2,8 +2,9 @@ import type { RunContext } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import { type LendRegistry, withRegistry } from '../open-registry.ts';
 import type { BuildBackend, BuildRequest } from '../types.ts';
-import { type BuildDeps, buildImage, planImage } from './build-image.ts';
+import { buildImage, planImage } from './build-image.ts';
 import { NATIVE_CAPABILITIES } from './native-capabilities.ts';
+import type { BuildDeps } from './solve-request.ts';
 
 export interface NativeDeps {
   readonly store: Store;

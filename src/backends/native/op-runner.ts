@@ -1,7 +1,15 @@
 import { BuildError, chainIdOf, type Digest, type RunContext } from '../../core/index.ts';
-import { copyKeys, type EngineEnv, type OpResult, runCopy, runMkdir, type TreeResult } from '../../engine/index.ts';
+import {
+  copyKeys,
+  type EngineEnv,
+  type OpResult,
+  runCopy,
+  runMkdir,
+  runSquash,
+  type TreeResult,
+} from '../../engine/index.ts';
 import type { Executor, runExec, Snapshots } from '../../engine/steps.ts';
-import type { CacheKey, CopyOp, ExecOp, MkdirOp, Vertex } from '../../graph/index.ts';
+import type { CacheKey, CopyOp, ExecOp, MkdirOp, SquashOp, Vertex } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { OpRunner } from '../../solver/index.ts';
 import { execKey, keyOf } from './exec-key.ts';
@@ -25,7 +33,7 @@ export interface OpRunnerDeps {
 /** Evaluates ops with the embedded engine. */
 export function createOpRunner(deps: OpRunnerDeps): OpRunner<OpResult> {
   return {
-    isCacheable: (vertex) => ['copy', 'mkdir', 'exec'].includes(vertex.op.kind),
+    isCacheable: (vertex) => ['copy', 'mkdir', 'exec', 'squash'].includes(vertex.op.kind),
     keys: (vertex, inputs, context) => keysOf(deps, { vertex, inputs }, context),
     run: (vertex, inputs, context) => runOp(deps, { vertex, inputs }, context),
   };
@@ -44,6 +52,7 @@ async function* keysOf(
   const { op } = vertex;
   if (op.kind === 'exec') yield execKey(op, inputs);
   if (op.kind === 'mkdir') yield mkdirKey(op, inputs);
+  if (op.kind === 'squash') yield squashKey(op, inputs);
   if (op.kind === 'copy') yield* copyKeys({ env: deps.env }, { op, inputs }, context);
 }
 
@@ -51,6 +60,13 @@ function mkdirKey(op: MkdirOp, inputs: readonly OpResult[]): CacheKey {
   const base = chainIdOf(layersOf(inputs[op.base]!).map((layer) => layer.diffId)) ?? 'scratch';
   const parts = { base, path: op.path, user: op.user ?? '' };
   return { key: keyOf('mkdir', parts), inputs: parts };
+}
+
+/** What is kept and what is put together, in its order. */
+function squashKey(op: SquashOp, inputs: readonly OpResult[]): CacheKey {
+  const layers = chainIdOf(layersOf(inputs[op.base]!).map((layer) => layer.diffId)) ?? 'scratch';
+  const parts = { layers, keep: String(op.keep) };
+  return { key: keyOf('squash', parts), inputs: parts };
 }
 
 async function runOp(deps: OpRunnerDeps, { vertex, inputs }: Evaluation, context: RunContext): Promise<OpResult> {
@@ -62,6 +78,11 @@ async function runOp(deps: OpRunnerDeps, { vertex, inputs }: Evaluation, context
       return { kind: 'layers', layers: deps.baseLayers.get(op.manifest) ?? [] };
     case 'merge':
       return { kind: 'layers', layers: inputs.flatMap(layersOf) };
+    case 'squash': {
+      const { keep, base } = op;
+      const squashed = await runSquash({ env: deps.env }, { layers: layersOf(inputs[base]!), keep }, context);
+      return { kind: 'layers', layers: squashed };
+    }
     case 'local':
       return deps.localTree(op.name);
     case 'http':

@@ -1,1 +1,0 @@
-export { type AssembledImage, type AssembleInput, assembleImage } from '../assemble-image.ts';

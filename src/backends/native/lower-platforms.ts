@@ -1,0 +1,106 @@
+import type { BuildEvent, Digest, RunContext } from '../../core/index.ts';
+import { type BaseRequest, baseKey, type Graph, type Vertex, vertexIdOf } from '../../graph/index.ts';
+import { type LoweredRequest, lowerRequest } from '../lower-request.ts';
+import { forPlatform, platformsOf } from '../request-platforms.ts';
+import type { LoadedRequest } from '../types.ts';
+import type { BaseImage } from './resolve-base.ts';
+
+/** A request as one graph over all its platforms. */
+export interface LoweredBuild {
+  readonly graph: Graph;
+  /** One for each platform, in the order of the request. */
+  readonly images: ReadonlyArray<LoweredRequest<BaseImage>>;
+}
+
+/**
+ * Lowers a request for each of its platforms, and joins the graphs: what is the same for several, such as a stage
+ * `FROM --platform=$BUILDPLATFORM`, is there once. Each image that is named is resolved once.
+ *
+ * @throws BuildError as `lowerRequest`.
+ */
+export async function lowerPlatforms(
+  resolve: (request: BaseRequest) => Promise<BaseImage>,
+  loaded: LoadedRequest,
+  context: RunContext,
+): Promise<LoweredBuild> {
+  const platforms = platformsOf(loaded.request);
+  const resolveOnce = shared(resolve);
+  const told = tellingOnce(context);
+  const lowered = await Promise.all(
+    platforms.map((platform) => lowerRequest(resolveOnce, forPlatform(loaded, platform), told)),
+  );
+  const images = loaded.request.squash === true ? lowered.map(squashTarget) : lowered;
+  return { graph: joinGraphs(images.map(({ graph }) => graph)), images };
+}
+
+function shared(resolve: (request: BaseRequest) => Promise<BaseImage>): typeof resolve {
+  const running = new Map<string, Promise<BaseImage>>();
+  return (request) => {
+    const key = baseKey(request);
+    const known = running.get(key) ?? resolve(request);
+    running.set(key, known);
+    return known;
+  };
+}
+
+/** What is wrong with the Dockerfile is so for every platform. */
+function tellingOnce(context: RunContext): RunContext {
+  const told = new Set<string>();
+  const emit = (event: BuildEvent): void => {
+    if (event.kind === 'warning') {
+      const key = JSON.stringify([event.code, event.message, event.location]);
+      if (told.has(key)) return;
+      told.add(key);
+    }
+    context.emit(event);
+  };
+  return { ...context, emit };
+}
+
+/** Every vertex once, inputs first. With several graphs the names tell the platform, as the reference's do. */
+function joinGraphs(graphs: readonly Graph[]): Graph {
+  const [only, ...others] = graphs;
+  if (only !== undefined && others.length === 0) return only;
+  const vertices = new Map<Digest, Vertex>();
+  for (const { vertices: own } of graphs) {
+    for (const vertex of own) if (!vertices.has(vertex.id)) vertices.set(vertex.id, withPlatform(vertex));
+  }
+  return Object.freeze({ vertices: [...vertices.values()] });
+}
+
+/** `[build 1/2] RUN make` becomes `[linux/arm64 build 1/2] RUN make`. */
+function withPlatform(vertex: Vertex): Vertex {
+  const { name, platform } = vertex.info;
+  if (platform === undefined || !name.startsWith('[')) return vertex;
+  return { ...vertex, info: { ...vertex.info, name: `[${platform} ${name.slice(1)}` } };
+}
+
+/**
+ * The image with one layer for all that the build adds to its base. As docker's `--squash`, the history keeps its entries,
+ * without layers now, and one more stands for what they add up to.
+ */
+function squashTarget(lowered: LoweredRequest<BaseImage>): LoweredRequest<BaseImage> {
+  const { state, graph, target } = lowered;
+  if (!state.history.some(({ vertex }) => vertex !== undefined)) return lowered;
+  const keep = state.base.rootfs.diff_ids.length;
+  const op = { kind: 'squash', base: 0, keep } as const;
+  const id = vertexIdOf(op, [target]);
+  const { info } = graph.vertices.find((vertex) => vertex.id === target)!;
+  const { location: _location, parts: _parts, ...place } = info;
+  const what = keep === 0 ? 'all layers' : `all layers above the ${keep} of the base`;
+  const vertex: Vertex = {
+    id,
+    op,
+    inputs: [target],
+    info: { ...place, name: `[squash] ${what}`, slot: `${info.slot}\nsquash` },
+  };
+  const history = state.history.map((planned) =>
+    planned.vertex === undefined ? planned : { ...planned, entry: { ...planned.entry, empty_layer: true } },
+  );
+  return {
+    ...lowered,
+    graph: Object.freeze({ vertices: [...graph.vertices, vertex] }),
+    target: id,
+    state: { ...state, root: id, history: [...history, { entry: { comment: `merge of ${what}` }, vertex: id }] },
+  };
+}

@@ -1,0 +1,76 @@
+import type { BlobId, RunContext } from '../../core/index.ts';
+import {
+  type Descriptor,
+  encodeIndex,
+  type Index,
+  type LayerRef,
+  MEDIA_TYPES,
+  mediaFamilyOf,
+  platformOfConfig,
+  toDescriptorPlatform,
+} from '../../oci/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { AssembledImage } from '../assemble-image.ts';
+import { fetchMissing } from './fetch-layer.ts';
+import type { BaseImage } from './resolve-base.ts';
+import type { BuildDeps, SolvedBuild } from './solve-request.ts';
+
+/** An image that is put together, with its layers. */
+export interface LayeredImage {
+  readonly image: AssembledImage;
+  readonly layers: readonly LayerRef[];
+}
+
+interface StoreInput {
+  readonly images: readonly LayeredImage[];
+  readonly references: readonly string[];
+  readonly solved: SolvedBuild;
+}
+
+/**
+ * Stores the documents, makes everything that they name durable, and only then gives the names: to the image, or to an index
+ * over several.
+ */
+export async function storeImages(deps: BuildDeps, input: StoreInput, context: RunContext): Promise<Descriptor> {
+  const { store } = deps;
+  const { images, references, solved } = input;
+  const layers = images.flatMap((each) => each.layers);
+  const unique = [...new Map(layers.map((layer) => [layer.blob.digest, layer])).values()];
+  await fetchMissing({ ...deps, shared: solved.shared }, unique, context);
+  const blobs: BlobId[] = unique.map(({ blob }) => ({ digest: blob.digest, sizeBytes: blob.size }));
+  for (const { image } of images) {
+    blobs.push(await store.blobs.put(image.configBytes), await store.blobs.put(image.manifestBytes));
+  }
+  const root = await storeRoot(store, images, blobs);
+  await store.sync(blobs);
+  await store.images.set(references, root);
+  for (const base of solved.lowered.images.flatMap((each) => each.bases)) await nameBase(store, base, layers);
+  return root;
+}
+
+/** What the names are given to. The index of several images is in the list of blobs then. */
+async function storeRoot(store: Store, images: readonly LayeredImage[], blobs: BlobId[]): Promise<Descriptor> {
+  const [only, ...others] = images;
+  if (only !== undefined && others.length === 0) return only.image.descriptor;
+  const index = indexOf(images.map(({ image }) => image));
+  const blob = await store.blobs.put(encodeIndex(index));
+  blobs.push(blob);
+  return { mediaType: index.mediaType!, digest: blob.digest, size: blob.sizeBytes };
+}
+
+/** The index over the images of a build, all of one family of types. */
+function indexOf(images: readonly AssembledImage[]): Index {
+  const isDocker = images.every(({ descriptor }) => mediaFamilyOf(descriptor) === 'docker');
+  const manifests = images.map(({ descriptor, config }) => ({
+    ...descriptor,
+    platform: toDescriptorPlatform(platformOfConfig(config)),
+  }));
+  return { schemaVersion: 2, mediaType: isDocker ? MEDIA_TYPES.dockerIndex : MEDIA_TYPES.ociIndex, manifests };
+}
+
+/** A pulled base gets its name when all of its layers came with the image, so that it is not asked for again. */
+async function nameBase(store: Store, base: BaseImage, layers: readonly LayerRef[]): Promise<void> {
+  const here = new Set(layers.map((layer) => layer.diffId));
+  if (base.storeAs === undefined || !base.layers.every((layer) => here.has(layer.diffId))) return;
+  await store.images.set([base.storeAs], base.root);
+}

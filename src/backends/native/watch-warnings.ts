@@ -1,1 +1,0 @@
-export { type WatchedContext, watchWarnings } from '../watch-warnings.ts';
