@@ -1,7 +1,7 @@
 // Bundles of CommonJS modules, as the command loads them (`src/cli/start/load-modules.ts`). A bundle is a folder: a file for
 // each entry, for each part that is loaded later, and for each part that several of them share.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { builtinModules } from 'node:module';
+import { builtinModules, createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { build, transform } from 'esbuild';
 
@@ -40,10 +40,10 @@ export async function bundleLibraries({ root, specifiers }) {
   mkdirSync(folder, { recursive: true });
   try {
     const entryPoints = {};
-    for (const specifier of specifiers) {
+    for (const [specifier, names] of await readExports(specifiers)) {
       const name = libraryName(specifier);
       entryPoints[name] = join(folder, `${name}.mjs`);
-      writeFileSync(entryPoints[name], await reexport(specifier));
+      writeFileSync(entryPoints[name], reexport(specifier, names));
     }
     return await toModules(await build({ ...chunked(root), entryPoints }));
   } finally {
@@ -51,10 +51,26 @@ export async function bundleLibraries({ root, specifiers }) {
   }
 }
 
-/** A module whose exports are those that Node finds in a library: for a CommonJS one, more than a bundler can see. */
-async function reexport(specifier) {
-  const names = Object.keys(await import(specifier)).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name));
-  const named = names.filter((name) => name !== 'default' && name !== '__esModule');
+/** The names that Node finds in libraries: in a CommonJS one, more than a bundler can see. */
+async function readExports(specifiers) {
+  const found = new Map();
+  const failed = [];
+  for (const specifier of specifiers) {
+    try {
+      found.set(specifier, Object.keys(await import(specifier)));
+    } catch {
+      failed.push(specifier);
+    }
+  }
+  // One that wants another to be loaded before it, such as a polyfill; `import` would only remember that it failed.
+  const require = createRequire(import.meta.url);
+  for (const specifier of failed) found.set(specifier, ['default', ...Object.keys(require(specifier))]);
+  return found;
+}
+
+/** A module that hands on what a library exports. */
+function reexport(specifier, names) {
+  const named = names.filter((name) => /^(?!default$|__esModule$)[A-Za-z_$][\w$]*$/.test(name));
   return [
     `import * as all from ${JSON.stringify(specifier)};`,
     ...(names.includes('default') ? ['export default all.default;'] : []),

@@ -4,7 +4,7 @@ import { Script } from 'node:vm';
 import type { CodeCache, CompiledCode } from './code-cache.ts';
 
 type Require = (specifier: string) => unknown;
-type ModuleFunction = (module: { exports: unknown }, exports: unknown, require: Require) => void;
+type ModuleFunction = (...scope: readonly [{ exports: unknown }, unknown, Require, string, string]) => void;
 
 interface LoadedModule {
   readonly module: { exports: unknown };
@@ -40,11 +40,13 @@ export function createModuleLoader(deps: ModuleLoaderDeps): ModuleLoader {
   const load = (path: string): unknown => {
     const known = modules.get(path);
     if (known !== undefined) return known.module.exports;
-    const made = compile(join(deps.directory, path), compiled?.code);
+    const filename = join(deps.directory, path);
+    const made = compile(filename, compiled?.code);
     modules.set(path, made);
     const { module, script } = made;
     const require: Require = (name) => (name.startsWith('.') ? load(join(dirname(path), name)) : deps.require(name));
-    (script.runInThisContext() as ModuleFunction)(module, module.exports, require);
+    const run = script.runInThisContext() as ModuleFunction;
+    run(module, module.exports, require, filename, dirname(filename));
     return module.exports;
   };
   const save = (): void => {
@@ -55,7 +57,7 @@ export function createModuleLoader(deps: ModuleLoaderDeps): ModuleLoader {
   return { load, save };
 }
 
-const WRAPPER = '(module,exports,require)=>{';
+const WRAPPER = '(module,exports,require,__filename,__dirname)=>{';
 
 /** A module is ASCII: read as Latin-1, nothing is decoded. */
 function compile(filename: string, code: CompiledCode['code'] | undefined): LoadedModule {
