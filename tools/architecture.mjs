@@ -15,13 +15,14 @@ export const MAY_IMPORT = {
   rpc: ['core', 'oci'],
   backends: ['core', 'oci', 'dockerfile', 'graph', 'solver', 'store', 'registry', 'outputs', 'cache', 'engine', 'rpc'],
   buildd: ['core', 'oci', 'dockerfile', 'store', 'rpc', 'backends'],
-  cli: ['core', 'oci', 'dockerfile', 'store', 'registry', 'outputs', 'backends', 'buildd'],
+  bake: ['core'],
+  cli: ['core', 'oci', 'dockerfile', 'store', 'registry', 'outputs', 'backends', 'bake', 'buildd'],
 };
 // Folders whose sub-folders are alternatives of each other and must not import one another.
 export const STRANGERS = ['backends', 'outputs'];
 // Doors beside a folder's index.ts: parts that a command loads only when it uses them.
 export const DOORS = ['engine/steps', 'engine/remote'];
 // Folders that must stay pure: no file system, process, network or clock.
-export const PURE = ['core', 'oci', 'dockerfile', 'graph', 'solver'];
+export const PURE = ['core', 'oci', 'dockerfile', 'graph', 'solver', 'bake'];
 export const HOST_BUILTINS =
   '^(fs|fs/promises|child_process|net|http|https|http2|tls|dns|dgram|os|worker_threads|process|cluster)$';
