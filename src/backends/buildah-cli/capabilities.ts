@@ -1,0 +1,53 @@
+import { type Capabilities, FEATURES, type Feature } from '../features.ts';
+import type { Isolation } from './isolation.ts';
+import { type BuildahVersion, formatVersion, MINIMUM_VERSION } from './version.ts';
+
+/** What decides what a buildah can do. */
+export interface BuildahFacts {
+  readonly version: BuildahVersion;
+  readonly isolation: Isolation;
+}
+
+/** Until a host was asked: the least that every host that is available can do. */
+export const LEAST_FACTS: BuildahFacts = { version: MINIMUM_VERSION, isolation: 'chroot' };
+
+type Denial = readonly [
+  feature: Feature,
+  reason: (facts: BuildahFacts) => string,
+  applies?: (facts: BuildahFacts) => boolean,
+];
+
+const named = ({ version }: BuildahFacts): string => `buildah ${formatVersion(version)}`;
+const inChroot = ({ isolation }: BuildahFacts): boolean => isolation === 'chroot';
+
+/**
+ * What is not offered, and why. Everything else is honoured: what buildah knows not, such as heredocs, downloads and
+ * checksums, is lowered to files before it is called; what it would lose of the config is written afterwards.
+ */
+const DENIALS: readonly Denial[] = [
+  ['mount-secret-env', (facts) => `${named(facts)} gives secrets to a step as files alone`],
+  ['step-network', (facts) => `${named(facts)} has one network for all steps of a build`],
+  ['step-insecure', (facts) => `${named(facts)} runs all steps of a build with the same rights`],
+  ['step-device', (facts) => `${named(facts)} offers no CDI devices to a step`],
+  [
+    'shm-size',
+    (facts) => `${named(facts)} shares the host's /dev/shm with its steps under the isolation chroot`,
+    inChroot,
+  ],
+  ['parallelism', () => 'it runs one step after the other, so that the output of each can be told apart'],
+  [
+    'rewrite-timestamp',
+    (facts) => `${named(facts)} sets the times of all files of a layer instead of clamping the later ones`,
+  ],
+  ['plan', (facts) => `${named(facts)} tells what is cached only by building`],
+];
+
+/** The features of a buildah: `true`, or why not. */
+export function capabilitiesOf(facts: BuildahFacts): Capabilities {
+  const all = Object.fromEntries(Object.keys(FEATURES).map((feature) => [feature, true])) as Record<
+    Feature,
+    true | string
+  >;
+  for (const [feature, reason, applies] of DENIALS) if (applies?.(facts) ?? true) all[feature] = reason(facts);
+  return all;
+}
