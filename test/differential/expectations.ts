@@ -91,6 +91,7 @@ function fieldOf(config: Json, field: string): string {
   const value = field.split('.').reduce<unknown>((at, name) => (at as Json | undefined)?.[name], {
     ...(config.config as Json),
     author: config.author,
+    created: config.created,
     architecture: config.architecture,
     variant: config.variant,
   });

@@ -26,6 +26,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   'doubled-escape': 'A doubled escape at the end of a line continues nothing (rule 7); buildah joins the lines.',
   'env-order': 'A variable that is set again keeps its place in the list (rule 87); buildah moves it to the end.',
   'escaped-star': 'An escaped star is a star (rule 105); buildah matches any name with it.',
+  'exceptions-in-depth':
+    'An exception takes files in again at any depth (rule 144); buildah does not look below what two stars leave out.',
   'exclude-flag': '--exclude (rule 123) is younger than buildah 1.28.',
   heredocs: 'Heredocs (rules 31 to 38) are younger than buildah 1.28.',
   'line-length':
@@ -34,6 +36,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   'link-to-file':
     'A link that is the destination stays, and its target is replaced (rule 108); buildah replaces the link.',
   'missing-source': 'A mount of what is not there is an error (rule 155); buildah mounts nothing.',
+  'mount-of-ignored': 'A mount of the context shows what is not ignored (rule 155); buildah shows everything.',
   'network-flag': 'RUN --network (rule 166) is younger than buildah 1.28.',
   'no-match': 'A pattern may match nothing (rule 104); buildah wants one match at least.',
   'other-escape': 'The escape directive holds for quoting too (rule 1); buildah uses it for continuations alone.',
@@ -64,5 +67,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   'volume-directory': 'VOLUME makes no directory (rule 84); buildah does.',
   'volume-files': 'Files that a RUN puts into a volume stay (rule 84); buildah throws them away.',
   'whiteout-name': 'A layer cannot say the name (rule 181); buildah writes a whiteout.',
+  'workdir-of-the-base':
+    'A directory that the base names is not made before something runs in it (rule 78); buildah makes it.',
   'zero-interval': 'An interval of zero means inherited (rule 23); buildah refuses it.',
 };
