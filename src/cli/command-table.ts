@@ -16,6 +16,12 @@ import { inspectCommand } from './commands/inspect.ts';
 import { loadCommand } from './commands/load.ts';
 import { loginCommand } from './commands/login.ts';
 import { logoutCommand } from './commands/logout.ts';
+import { manifestAddCommand } from './commands/manifest-add.ts';
+import { manifestAnnotateCommand } from './commands/manifest-annotate.ts';
+import { manifestCreateCommand } from './commands/manifest-create.ts';
+import { manifestInspectCommand } from './commands/manifest-inspect.ts';
+import { manifestPushCommand } from './commands/manifest-push.ts';
+import { manifestRemoveCommand } from './commands/manifest-remove.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { pullCommand } from './commands/pull.ts';
 import { pushCommand } from './commands/push.ts';
@@ -39,6 +45,12 @@ export const COMMANDS: readonly Command[] = [
   historyCommand,
   tagCommand,
   rmiCommand,
+  manifestCreateCommand,
+  manifestAddCommand,
+  manifestAnnotateCommand,
+  manifestRemoveCommand,
+  manifestInspectCommand,
+  manifestPushCommand,
   importCommand,
   saveCommand,
   loadCommand,

@@ -42,14 +42,23 @@ export async function findMembers(
 ): Promise<readonly Descriptor[]> {
   const platform = input.platform === undefined ? undefined : parsePlatform(input.platform, HOST);
   const wanted = { word: input.image, platform };
-  const images = (await imagesInStore(deps.store, wanted)) ?? (await imagesInRegistry(deps, wanted, context));
-  const isIndex = images.some((image) => image.platform !== undefined);
+  const { images, ofIndex } =
+    (await imagesInStore(deps.store, wanted)) ?? (await imagesInRegistry(deps, wanted, context));
+  const annotations = input.annotations ?? {};
   return Promise.all(
     images.map((image) =>
-      // What a single image is for may be said better than its config says it; an index knows its own.
-      describeMember(deps.store, image, { platform: isIndex ? undefined : platform, annotations: input.annotations }),
+      ofIndex
+        ? describeEntry(deps.store, image, { annotations: { ...image.annotations, ...annotations } })
+        : // What a single image is for may be said better than its config says it.
+          describeEntry(deps.store, { ...image, platform: undefined }, { platform, annotations }),
     ),
   );
+}
+
+/** What a word leads to. The entries of an index know their platforms. */
+interface FoundImages {
+  readonly images: readonly Descriptor[];
+  readonly ofIndex: boolean;
 }
 
 const HOST = platformOfHost('linux', process.arch);
@@ -59,15 +68,16 @@ interface Wanted {
   readonly platform: Platform | undefined;
 }
 
-async function imagesInStore(store: Store, { word, platform }: Wanted): Promise<readonly Descriptor[] | undefined> {
+async function imagesInStore(store: Store, { word, platform }: Wanted): Promise<FoundImages | undefined> {
   const found = await store.images.find(word).catch((error: unknown) => {
     if (isBuildError(error, 'IMAGE_NOT_FOUND')) return undefined;
     throw error;
   });
   if (found === undefined) return undefined;
   const here = await heldImages(store, found.descriptor);
-  const chosen = choose(here, platform);
-  return chosen.length === 0 ? undefined : chosen;
+  const ofIndex = isIndexType(found.descriptor.mediaType);
+  const images = ofIndex ? choose(here, platform) : here;
+  return images.length === 0 ? undefined : { images, ofIndex };
 }
 
 /** The images behind a root of which the store has everything. */
@@ -90,11 +100,10 @@ async function isHeld(store: Store, image: Descriptor): Promise<boolean> {
   return parts.every((isHere) => isHere);
 }
 
-/** All images, or of an index that for the platform. */
-function choose(images: readonly Descriptor[], platform: Platform | undefined): readonly Descriptor[] {
-  const ofIndex = images.some((image) => image.platform !== undefined);
-  if (platform === undefined || !ofIndex) return images;
-  const best = selectManifest({ schemaVersion: 2, manifests: images }, platform);
+/** All images of an index, or that for the platform. */
+function choose(manifests: readonly Descriptor[], platform: Platform | undefined): readonly Descriptor[] {
+  if (platform === undefined) return manifests;
+  const best = selectManifest({ schemaVersion: 2, manifests }, platform);
   return best === undefined ? [] : [best];
 }
 
@@ -102,9 +111,10 @@ async function imagesInRegistry(
   { store, client }: MemberDeps,
   { word, platform }: Wanted,
   context: RunContext,
-): Promise<readonly Descriptor[]> {
+): Promise<FoundImages> {
   const reference = parseReference(word.replace(/^docker:\/\//, ''));
-  const images = choose(await listRemote({ store, client: await client() }, reference, context), platform);
+  const remote = await listRemote({ store, client: await client() }, reference, context);
+  const images = remote.ofIndex ? choose(remote.images, platform) : remote.images;
   if (images.length === 0) {
     throw new BuildError('PLATFORM_NOT_FOUND', `${formatReference(reference)} has no image that can be added.`, {
       hint: platform === undefined ? 'Its index is empty.' : 'Choose one of its platforms with --platform.',
@@ -115,7 +125,7 @@ async function imagesInRegistry(
     const pull = { reference: { registry, repository, digest }, platform: HOST };
     await storePulledImage({ store, client: await client() }, pull, context);
   }
-  return images;
+  return { images, ofIndex: remote.ofIndex };
 }
 
 /** The images behind a reference of a registry. Indexes are stored on the way, so that nested ones can be read. */
@@ -123,40 +133,37 @@ async function listRemote(
   deps: { readonly store: Store; readonly client: RegistryClient },
   reference: Reference,
   context: RunContext,
-): Promise<readonly Descriptor[]> {
+): Promise<FoundImages> {
   const { store, client } = deps;
   const { descriptor, bytes } = await client.fetchManifest(reference, context);
   await store.blobs.put(bytes);
   const document = await findDocument(store.blobs, descriptor);
-  if (document?.kind !== 'index') return [descriptor];
+  if (document?.kind !== 'index') return { images: [descriptor], ofIndex: false };
   const { registry, repository } = reference;
   for (const { mediaType, digest } of document.index.manifests) {
     if (isIndexType(mediaType)) await listRemote(deps, { registry, repository, digest }, context);
   }
-  return listIndexImages(store.blobs, document.index);
+  return { images: await listIndexImages(store.blobs, document.index), ofIndex: true };
 }
 
-interface MemberOptions {
-  readonly platform: Platform | undefined;
-  readonly annotations: Readonly<Record<string, string>> | undefined;
+interface EntryOptions {
+  readonly platform?: Platform | undefined;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
-async function describeMember(
+async function describeEntry(
   store: Store,
-  image: Descriptor,
-  { platform, annotations = {} }: MemberOptions,
+  image: Omit<Descriptor, 'platform'> & { readonly platform?: Descriptor['platform'] | undefined },
+  { platform, annotations }: EntryOptions,
 ): Promise<Descriptor> {
   const { mediaType, digest, size } = image;
-  const all = { ...image.annotations, ...annotations };
+  const known = platform === undefined ? image.platform : toDescriptorPlatform(platform);
   return {
     mediaType,
     digest,
     size,
-    platform:
-      platform === undefined
-        ? (image.platform ?? (await platformInConfig(store, image)))
-        : toDescriptorPlatform(platform),
-    ...(Object.keys(all).length === 0 ? {} : { annotations: all }),
+    platform: known ?? (await platformInConfig(store, { mediaType, digest, size })),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
 }
 

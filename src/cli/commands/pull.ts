@@ -1,10 +1,9 @@
-import { formatReference, parseReference } from '../../core/index.ts';
+import { parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
 import { choosePlatform } from '../images/choose-platform.ts';
+import { moveImage } from '../images/move-image.ts';
 import { requireStore } from '../images/with-images.ts';
 import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
-import { openProgress } from '../progress/choose-progress.ts';
-import { familiarName } from '../report/format-result.ts';
 
 /** `zlayer pull` */
 export const pullCommand = defineCommand({
@@ -38,19 +37,9 @@ export const pullCommand = defineCommand({
     const reference = parseReference(positionals[0]!);
     await requireStore(context, values.backend, 'zlayer pull');
     const platform = values.platform === undefined ? undefined : choosePlatform(values.platform).platform;
-    const progress = openProgress(context, values.quiet ? 'quiet' : values.progress);
-    try {
-      const pulled = await context.services.pull(
-        { reference, platform, dataDir: values['data-dir'] },
-        { signal: context.signal, onEvent: progress.onEvent },
-      );
-      progress.close();
-      context.stdout.write(
-        values.quiet ? `${pulled.digest}\n` : `${familiarName(formatReference(reference))}: ${pulled.digest}\n`,
-      );
-    } finally {
-      progress.close();
-    }
+    await moveImage(context, values, (observed) =>
+      context.services.pull({ reference, platform, dataDir: values['data-dir'] }, observed),
+    );
     return undefined;
   },
 });

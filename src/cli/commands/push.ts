@@ -1,9 +1,8 @@
-import { formatReference, parseReference } from '../../core/index.ts';
+import { parseReference } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
+import { moveImage } from '../images/move-image.ts';
 import { readBackend } from '../options/read-backend.ts';
 import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
-import { openProgress } from '../progress/choose-progress.ts';
-import { familiarName } from '../report/format-result.ts';
 
 /** `zlayer push` */
 export const pushCommand = defineCommand({
@@ -31,19 +30,9 @@ export const pushCommand = defineCommand({
   run: async (context, { values, positionals }) => {
     const reference = parseReference(positionals[0]!);
     const backend = await readBackend(values.backend);
-    const progress = openProgress(context, values.quiet ? 'quiet' : values.progress);
-    try {
-      const pushed = await context.services.push(
-        { reference, backend, dataDir: values['data-dir'] },
-        { signal: context.signal, onEvent: progress.onEvent },
-      );
-      progress.close();
-      context.stdout.write(
-        values.quiet ? `${pushed.digest}\n` : `${familiarName(formatReference(reference))}: ${pushed.digest}\n`,
-      );
-    } finally {
-      progress.close();
-    }
+    await moveImage(context, values, (observed) =>
+      context.services.push({ reference, backend, dataDir: values['data-dir'] }, observed),
+    );
     return undefined;
   },
 });
