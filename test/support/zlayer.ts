@@ -4,7 +4,7 @@ import type { BaseImage } from './base-images.ts';
 import { type ProgramOptions, type ProgramResult, runOk, runProgram } from './process.ts';
 
 const PROJECT = new URL('../../', import.meta.url).pathname;
-const BUNDLE = join(PROJECT, 'dist/zlayer.cjs');
+const BUNDLE = process.env['ZLAYER_BUNDLE'] ?? join(PROJECT, 'dist/zlayer.cjs');
 
 /** The built command with a store of its own: what a user has. */
 export interface Zlayer {

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, digestHex, digestOfFields, isBuildError, type RunContext } from '../../core/index.ts';
+import { makeOpenDirectory } from '../make-directory.ts';
 import { removeWorkDir } from './file-work.ts';
 import { findProgram, missingPrograms, relevantPrograms } from './host-programs.ts';
 import type { WorkingKind } from './namespace.ts';
@@ -103,7 +104,7 @@ function mappingObstacle(uid: number): Failure | undefined {
 async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext): Promise<Failure | undefined> {
   const directory = await mkdtemp(join(place.stateDir, 'probe-'));
   try {
-    for (const name of ['upper', 'work', 'scratch']) mkdirSync(join(directory, name));
+    for (const name of ['upper', 'work', 'scratch']) makeOpenDirectory(join(directory, name));
     const tools = openStepTools(place.stateDir, kind, place.version);
     const exit = await runStep({ kind, tools, places: place.places }, probeRequest(directory), context);
     return exit.exitCode === NO_SUCH_PROGRAM

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BuildError, bytePathOf, parentOf, type RunContext } from '../../core/index.ts';
+import { makeOpenDirectory } from '../make-directory.ts';
 import { type BootPaths, bootScript, earlyFstabLine } from './boot-script.ts';
 import { runFileWork } from './file-work.ts';
 import { type MountPlan, type PlannedOverlay, planMounts, systemFstab } from './mount-plan.ts';
@@ -121,7 +122,7 @@ function overlayLine(
   { place, stubs }: { readonly place: StepPlace; readonly stubs: string },
 ): string {
   for (const directory of [overlay.upperDir, overlay.workDir, overlay.mountPoint]) {
-    if (!existsSync(directory)) mkdirSync(directory, { recursive: true });
+    if (!existsSync(directory)) makeOpenDirectory(directory);
   }
   const lower = [stubs, ...overlay.lowerDirs].reverse().map((directory) => place.link(directory));
   // These two are of this step alone: a link is spent only on characters that separate options.

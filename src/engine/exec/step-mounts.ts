@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileTree, resolvePath } from '../../archive/index.ts';
 import { BuildError, type BytePath, bytePathOf, type RunContext, textOfPath } from '../../core/index.ts';
 import type { ExecMount, ExecOp } from '../../graph/index.ts';
+import { makeOpenDirectory } from '../make-directory.ts';
 import type { Snapshots } from '../snapshots/types.ts';
 import type { EngineEnv, OpResult } from '../types.ts';
 import { type CacheMount, type OpenCaches, openCaches } from './cache-mounts.ts';
@@ -134,7 +134,7 @@ async function openBind(
     return { ...common, lowerDirs: await deps.snapshots.mountable(stack, context), subPath: from };
   }
   const directory = join(task.directory, `source${task.index}`);
-  mkdirSync(directory);
+  makeOpenDirectory(directory);
   const items = subtreeItems({ tree, from, as: 'source', ownerless: input.ownerless });
   await deps.snapshots.unpack(items, directory, context);
   return { ...common, lowerDirs: [directory], subPath: 'source' };

@@ -31,7 +31,7 @@ export interface StepTools {
 const PROGRAMS = ['umount', 'setpriv', 'env', 'mount', 'mkdir', 'unshare'] as const;
 const LOADER = 'ld.so';
 /** Raised when what lies in the directory changes. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Devices every step has, as docker gives them. */
 export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const;
@@ -65,6 +65,8 @@ function fillTools(root: string, kind: WorkingKind): void {
   const bin = join(root, 'bin');
   mkdirSync(bin);
   for (const program of PROGRAMS) copyProgram(program, bin);
+  // Every user of a step starts programs from here, whatever this process's umask is.
+  chmodSync(bin, 0o755);
   const template = join(root, 'template');
   makeDevices(join(template, 'dev'), kind);
   mkdirSync(join(template, 'files'), { mode: 0o700 });

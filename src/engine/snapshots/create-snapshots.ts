@@ -9,6 +9,7 @@ import { removeTree, removeWorkDir } from '../exec/file-work.ts';
 import { isWorkingKind, type WorkingKind } from '../exec/namespace.ts';
 import { isolationMissing } from '../exec/probe.ts';
 import type { Executor } from '../exec/types.ts';
+import { makeOpenDirectory } from '../make-directory.ts';
 import type { LayerAccess } from '../types.ts';
 import { fromOverlayForm } from './from-overlay-form.ts';
 import { archiveDirectory, extractTar, feedItems, type TarFeed } from './tar-process.ts';
@@ -42,7 +43,8 @@ export function createSnapshots(deps: SnapshotDeps): Snapshots {
       workingKind(deps);
       const dir = await deps.store.makeTempDir('step');
       const active = { dir, upperDir: join(dir, 'entry', 'fs'), workDir: join(dir, 'work') };
-      mkdirSync(active.upperDir, { recursive: true, mode: 0o755 });
+      // Its mode is that of the step's root.
+      makeOpenDirectory(active.upperDir);
       mkdirSync(active.workDir);
       return active;
     },
@@ -98,7 +100,7 @@ async function provide(deps: WorkingDeps, stack: LayerStack, context: RunContext
   if (present) await area.remove(key);
   await area.create(key, async (path) => {
     const target = join(path, DIRECTORY_NAMES[deps.kind]);
-    mkdirSync(target, { recursive: true, mode: 0o755 });
+    makeOpenDirectory(target);
     await unpackLayer(deps, { stack, target }, context);
   });
   await stack.lease.pinEntry('snapshots', key);
