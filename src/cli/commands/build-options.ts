@@ -21,7 +21,7 @@ export const BUILD_OPTIONS = {
   platform: {
     kind: 'list',
     placeholder: 'OS/ARCH',
-    help: 'Platform of the image; by default $DOCKER_DEFAULT_PLATFORM, else that of this machine',
+    help: 'Platform of the image; several make an index; by default $DOCKER_DEFAULT_PLATFORM, else that of this machine',
   },
   output: {
     kind: 'list',

@@ -99,21 +99,8 @@ export function parsePull(text: string): NonNullable<BuildRequest['pull']> {
   return text === 'never' || text === 'newer' ? text : 'missing';
 }
 
-/**
- * The one platform of `--platform` texts, which may hold commas.
- *
- * @throws BuildError `UNSUPPORTED` for several.
- */
+/** The platforms of `--platform` texts, which may hold commas, each once, with commas between them; undefined for none. */
 export function parsePlatforms(texts: readonly string[]): string | undefined {
-  const platforms = [...new Set(texts.flatMap((text) => text.split(',')).map((text) => text.trim()))];
-  if (platforms.length > 1) {
-    throw new BuildError(
-      'UNSUPPORTED',
-      `--platform ${platforms.join(',')} is not supported: an image is built for one platform.`,
-      {
-        hint: 'Build once for every platform, with a tag of its own each.',
-      },
-    );
-  }
-  return platforms[0] === '' ? undefined : platforms[0];
+  const platforms = new Set(texts.flatMap((text) => text.split(',')).map((text) => text.trim()));
+  return [...platforms].filter((text) => text !== '').join(',') || undefined;
 }
