@@ -122,17 +122,19 @@ async function toCommonJs(text) {
 const LOADED_BY_NODE = new Set(['buffer', 'events', 'fs', 'path', 'process', 'timers', 'url', 'util', 'vm']);
 
 /**
- * Has an import of another module of Node wait until it is used: a start that needs nothing of `node:net` or
- * `node:child_process` does not pay for them, wherever they are imported. esbuild gives the imports of a module names of
- * their own, that nothing else in it has.
+ * Has an import of another file, a library or a module of Node wait until it is used: a start that needs nothing of
+ * `node:net` or of a parser for another command does not pay for them, wherever they are imported. Nothing of ours works at
+ * import time. esbuild gives the imports of a file names of their own, that nothing else in it has; one for effects alone
+ * has no name, and does not wait.
  */
 function requireLate(code) {
   let text = code;
-  const declared = /\b(import_\w+)=(__toESM\(require\("node:([\w/]+)"\)(?:,1)?\)|require\("node:([\w/]+)"\))/g;
-  for (const [declaration, name, load, a, b] of code.matchAll(declared)) {
-    if (LOADED_BY_NODE.has(a ?? b)) continue;
+  const declared = /\b(import_\w+)=(?:__toESM\()?require\("(?:node:)?([^"]+)"\)(?:(?:,1)?\))?(?=[,;])/g;
+  for (const [declaration, name, specifier] of code.matchAll(declared)) {
+    if (LOADED_BY_NODE.has(specifier)) continue;
+    const load = declaration.slice(name.length + 1);
     const use = new RegExp(`\\b${name}\\b(?!=)`, 'g');
-    text = text.replace(use, `${name}()`).replace(declaration, `${name}=lazy(()=>${load})`);
+    text = text.replace(use, `${name}()`).replace(declaration, () => `${name}=lazy(()=>${load})`);
   }
   return text === code ? code : `const lazy=(load,made)=>()=>made??=load();${text}`;
 }
