@@ -110,13 +110,18 @@ async function toCommonJs(text) {
     charset: 'ascii',
     // `require` is all that a module gets, and so compiling it needs no hook of Node's module loader.
     supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': FILE_URL },
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'warning',
   });
-  return requireLate(code);
+  const fileUrl = `const ${FILE_URL}=require("node:url").pathToFileURL(__filename).href;`;
+  return requireLate(code.includes(FILE_URL) ? fileUrl + code : code);
 }
+
+/** What `import.meta.url` becomes. */
+const FILE_URL = 'zlayerFileUrl';
 
 /** Modules that Node has loaded itself before a program starts. */
 const LOADED_BY_NODE = new Set(['buffer', 'events', 'fs', 'path', 'process', 'timers', 'url', 'util', 'vm']);
@@ -134,7 +139,8 @@ function requireLate(code) {
     if (LOADED_BY_NODE.has(specifier)) continue;
     const load = declaration.slice(name.length + 1);
     const use = new RegExp(`\\b${name}\\b(?!=)`, 'g');
-    text = text.replace(use, `${name}()`).replace(declaration, () => `${name}=lazy(()=>${load})`);
+    // In parentheses: `new` would take the call for its own.
+    text = text.replace(use, `(${name}())`).replace(declaration, () => `${name}=lazy(()=>${load})`);
   }
   return text === code ? code : `const lazy=(load,made)=>()=>made??=load();${text}`;
 }
