@@ -1,8 +1,7 @@
 import { createSecureContext } from 'node:tls';
-import { Client, type ClientOptions, credentials, status } from '@grpc/grpc-js';
-import type { RunContext } from '../core/index.ts';
+import { Client, type ClientOptions, connectivityState, credentials } from '@grpc/grpc-js';
+import { BuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
 import { KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, MAX_MESSAGE_BYTES, WINDOW_BYTES } from './limits.ts';
-import { fromStatus } from './status.ts';
 import { SERVER_NAME, type TlsMaterial } from './tls/material.ts';
 
 /** Where a channel leads, and who it is that calls. */
@@ -44,24 +43,52 @@ export function openChannel({ address, tls }: ChannelInput): Client {
 }
 
 /**
- * Waits until the channel is connected.
+ * Waits until the channel is connected; gives up with the first attempt that fails.
  *
- * @throws BuildError `BACKEND_UNAVAILABLE` when it is not within `timeoutMs`; `CANCELLED`.
+ * @throws BuildError `BACKEND_UNAVAILABLE` when it fails, or takes longer than `timeoutMs`; `CANCELLED`.
  */
 export async function connectChannel(
-  channel: Client,
+  client: Client,
   { timeoutMs }: { readonly timeoutMs: number },
   { signal }: Pick<RunContext, 'signal'>,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => reject(Object.assign(new Error(), { code: status.CANCELLED, details: '' }));
-    signal.addEventListener('abort', onAbort, { once: true });
-    channel.waitForReady(Date.now() + timeoutMs, (error) => {
-      signal.removeEventListener('abort', onAbort);
-      if (error === undefined) resolve();
-      else reject(Object.assign(error, { code: status.UNAVAILABLE, details: error.message }));
-    });
-  }).catch((error: unknown) => {
-    throw fromStatus(error);
+  const channel = client.getChannel();
+  const deadline = Date.now() + timeoutMs;
+  let hasTried = false;
+  for (;;) {
+    throwIfCancelled(signal);
+    const state = channel.getConnectivityState(true);
+    if (state === connectivityState.READY) return;
+    // A channel that failed some time ago tells so until it has tried again.
+    if (state === connectivityState.CONNECTING) hasTried = true;
+    if (state === connectivityState.SHUTDOWN) throw notConnected('the connection was closed');
+    if (state === connectivityState.TRANSIENT_FAILURE && hasTried) throw notConnected('it cannot be reached');
+    await changeOf(channel, { state, deadline }, signal);
+    if (Date.now() >= deadline) throw notConnected('it does not answer');
+  }
+}
+
+function notConnected(why: string): BuildError {
+  return new BuildError('BACKEND_UNAVAILABLE', `There is no connection to the build daemon: ${why}.`);
+}
+
+interface Watched {
+  readonly state: connectivityState;
+  readonly deadline: number;
+}
+
+/** Resolves when the state is another, the deadline is over, or the signal aborts. */
+function changeOf(
+  channel: ReturnType<Client['getChannel']>,
+  { state, deadline }: Watched,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    signal.addEventListener('abort', end, { once: true });
+    channel.watchConnectivityState(state, deadline, end);
   });
 }
