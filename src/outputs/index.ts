@@ -4,6 +4,7 @@ export { type ImportRequest, importRootfs } from './import-rootfs.ts';
 export { type ArchiveInput, loadArchive } from './load/load-archive.ts';
 export { type LocalOutput, writeLocalOutput } from './local/write-output.ts';
 export { encodeOciArchive, type OciOutput, writeOciOutput } from './oci/write-output.ts';
+export { listPlatformImages, type PlatformImage } from './platform-images.ts';
 export { type RegistryOutput, writeRegistryOutput } from './registry/write-output.ts';
 export { type SaveRequest, saveImages } from './save-images.ts';
 export { encodeRootfs, type TarOutput, writeTarOutput } from './tar/write-output.ts';

@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type BuildEvent, type BuildRequest, build, plan } from '../../src/index.ts';
+import { type BuildEvent, type BuildRequest, build, type OutputInput, plan } from '../../src/index.ts';
 import { type Index, parseIndex } from '../../src/oci/index.ts';
+import { lacksPrograms } from '../support/host.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'zlayer-platforms-'));
 const dataDir = join(home, 'store');
@@ -136,5 +138,50 @@ describe('build() in Docker format', () => {
   ] satisfies [Partial<BuildRequest>, RegExp][])('refuses %j, which it has no place for', async (options, message) => {
     const request = requestFor({ Dockerfile: COMMON, 'tool.txt': 'd' }, { format: 'docker', ...options });
     await expect(build(request)).rejects.toMatchObject({ message: expect.stringMatching(message) });
+  });
+});
+
+describe('outputs of several platforms', () => {
+  const FILES = { Dockerfile: COMMON, 'tool.txt': 'o' };
+  const outputs = async (...kinds: readonly OutputInput[]): Promise<void> => {
+    await build(requestFor(FILES, { platform: `${BOTH},linux/arm/v7`, tags: ['out:1'], outputs: kinds }));
+  };
+
+  it('are folders named for the platforms in a local directory and in a tar', async () => {
+    const [local, tar] = [join(home, 'local'), join(home, 'all.tar')];
+    await outputs({ kind: 'local', destination: local }, { kind: 'tar', destination: tar });
+    expect(readdirSync(local).toSorted()).toEqual(['linux_amd64', 'linux_arm64', 'linux_arm_v7']);
+    expect(readFileSync(join(local, 'linux_arm_v7/platform'), 'utf8')).toMatch(/^linux\/arm\/v7 arm v7 on linux\//);
+    const listing = execFileSync('tar', ['-tf', tar], { encoding: 'utf8' }).trim().split('\n');
+    expect(listing.filter((name) => name.endsWith('/platform'))).toEqual([
+      'linux_amd64/platform',
+      'linux_arm64/platform',
+      'linux_arm_v7/platform',
+    ]);
+  });
+
+  it('are one index in an OCI layout, which skopeo reads for each platform', async ({ skip }) => {
+    if (lacksPrograms('platforms', ['skopeo'])) skip();
+    const layout = join(home, 'layout');
+    await outputs({ kind: 'oci', destination: layout, tar: false });
+    for (const [arch, variant] of [
+      ['amd64', ''],
+      ['arm64', ''],
+      ['arm', 'v7'],
+    ] as const) {
+      const override = ['--override-arch', arch, ...(variant === '' ? [] : ['--override-variant', variant])];
+      const text = execFileSync('skopeo', [...override, 'inspect', '--config', `oci:${layout}`], { encoding: 'utf8' });
+      expect(JSON.parse(text)).toMatchObject({ architecture: arch, config: { Labels: { arch } } });
+    }
+  });
+
+  it('cannot be a docker archive, which is told before anything runs', async () => {
+    const events: BuildEvent[] = [];
+    const request = requestFor(FILES, {
+      platform: BOTH,
+      outputs: [{ kind: 'docker', destination: join(home, 'no.tar') }],
+    });
+    await expect(build(request, { onEvent: (event) => events.push(event) })).rejects.toMatchObject({ code: 'USAGE' });
+    expect(events.some(({ kind }) => kind === 'vertex-started')).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
-import { formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import { BuildError, formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { LayerCompression, OutputInput } from '../types.ts';
 
@@ -24,6 +25,7 @@ export async function exportImage(store: Store, input: ExportInput, context: Run
       return outputs.writeOciOutput({ store }, options, context);
     }
     case 'docker':
+      await requireOne(store, descriptor);
       return outputs.writeDockerOutput({ store }, { images, destination, compression: 'none' }, context);
     case 'tar':
       return outputs.writeTarOutput({ store }, { descriptor, destination }, context);
@@ -34,4 +36,17 @@ export async function exportImage(store: Store, input: ExportInput, context: Run
 
 function compressionOf({ compression, compressionLevel }: LayerCompression) {
   return { compression: compression ?? 'gzip', level: compressionLevel } as const;
+}
+
+async function requireOne(store: Store, descriptor: Descriptor): Promise<void> {
+  const { listPlatformImages } = await import('../../outputs/index.ts');
+  const images = await listPlatformImages(store, { descriptor });
+  if (images.length === 1) return;
+  throw new BuildError(
+    'UNSUPPORTED',
+    `A docker archive has room for one platform, and the image has ${images.length}.`,
+    {
+      hint: 'Use type=oci, or build one platform for it.',
+    },
+  );
 }

@@ -4,7 +4,6 @@ import {
   isBuildError,
   type Platform,
   parsePlatform,
-  parseReference,
   platformOfHost,
   type Reference,
   type RunContext,
@@ -22,6 +21,7 @@ import {
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { ManifestAddInput } from '../types.ts';
+import { parseDestination } from './push-image.ts';
 import { storePulledImage } from './store-pulled-image.ts';
 
 interface MemberDeps {
@@ -69,6 +69,8 @@ interface Wanted {
 }
 
 async function imagesInStore(store: Store, { word, platform }: Wanted): Promise<FoundImages | undefined> {
+  // So containers tools say that they mean the registry.
+  if (word.startsWith('docker://')) return undefined;
   const found = await store.images.find(word).catch((error: unknown) => {
     if (isBuildError(error, 'IMAGE_NOT_FOUND')) return undefined;
     throw error;
@@ -112,7 +114,7 @@ async function imagesInRegistry(
   { word, platform }: Wanted,
   context: RunContext,
 ): Promise<FoundImages> {
-  const reference = parseReference(word.replace(/^docker:\/\//, ''));
+  const reference = parseDestination(word);
   const remote = await listRemote({ store, client: await client() }, reference, context);
   const images = remote.ofIndex ? choose(remote.images, platform) : remote.images;
   if (images.length === 0) {

@@ -8,7 +8,7 @@ import { advisePlain } from '../report/advise-plain.ts';
 import { toBuildMetadata } from '../report/build-metadata.ts';
 import { formatCacheReport } from '../report/format-cache-report.ts';
 import { formatPlan } from '../report/format-plan.ts';
-import { formatResult } from '../report/format-result.ts';
+import { formatResult, resultId } from '../report/format-result.ts';
 import { writeResultFile } from '../report/write-result-file.ts';
 import { createBuildRequest } from '../request/create-request.ts';
 import { styleFor } from '../terminal/style.ts';
@@ -133,7 +133,7 @@ interface Built {
 }
 
 function writeFiles({ cwd }: CommandContext, values: Values, { request, result }: Built): void {
-  if (values.iidfile !== undefined) writeResultFile(values.iidfile, result.configDigest, { cwd, option: '--iidfile' });
+  if (values.iidfile !== undefined) writeResultFile(values.iidfile, resultId(result), { cwd, option: '--iidfile' });
   if (values['metadata-file'] === undefined) return;
   const text = `${JSON.stringify(toBuildMetadata(result, request.annotations), null, 2)}\n`;
   writeResultFile(values['metadata-file'], text, { cwd, option: '--metadata-file' });
@@ -145,7 +145,7 @@ function printResult(
   { request, result }: Built,
 ): void {
   if (format === 'json') context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else if (mode === 'quiet' && !writesToStdout(request)) context.stdout.write(`${result.configDigest}\n`);
+  else if (mode === 'quiet' && !writesToStdout(request)) context.stdout.write(`${resultId(result)}\n`);
   if (format === 'json' || mode === 'quiet' || mode === 'rawjson') return;
   context.stderr.write(formatResult(result, request.outputs ?? [], styleFor(context.stderr, context.env)));
 }

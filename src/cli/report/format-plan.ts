@@ -13,7 +13,7 @@ export function formatPlan(plan: BuildPlan, style: Style): string {
   return [
     ...plan.steps.flatMap((step) => stepLines(step, style)),
     '',
-    `${steps} ${steps === 1 ? 'step' : 'steps'} for ${formatPlatform(plan.platform)}: ${count('cached')} cached, ${count('run')} to run${unknown === 0 ? '' : `, ${unknown} not known before others have run`}`,
+    `${steps} ${steps === 1 ? 'step' : 'steps'} for ${(plan.platforms ?? [plan.platform]).map(formatPlatform).join(', ')}: ${count('cached')} cached, ${count('run')} to run${unknown === 0 ? '' : `, ${unknown} not known before others have run`}`,
     ...plan.bases.map(
       ({ reference, digest }) =>
         `${style.dim('base')} ${reference.includes('@') ? reference : `${reference}@${digest}`}`,

@@ -1,22 +1,19 @@
-import type { BuildResult, OutputInput } from '../../backends/index.ts';
+import type { BuildResult, BuiltImage, OutputInput } from '../../backends/index.ts';
 import { familiarReference, formatPlatform, parseReference } from '../../core/index.ts';
 import type { Style } from '../terminal/style.ts';
 import { formatDuration, formatSize } from '../terminal/units.ts';
 
 /** What a build made, and where else than in the store it went, in a few lines. */
 export function formatResult(result: BuildResult, outputs: readonly OutputInput[], style: Style): string {
-  const { layers } = result;
   const steps = result.steps.filter(({ verdict }) => verdict.kind !== 'source');
   const cached = steps.filter(({ verdict }) => verdict.kind === 'cached').length;
   const count = `${steps.length} step${steps.length === 1 ? '' : 's'}${cached === 0 ? '' : `, ${cached} cached`}`;
   const rows: ReadonlyArray<readonly [string, string]> = [
-    ['image', result.configDigest],
+    ...(result.images === undefined ? [['image', result.configDigest] as const] : []),
     ['digest', result.digest],
     ...result.references.map((reference) => ['name', familiarName(reference)] as const),
-    [
-      'size',
-      `${formatSize(result.sizeBytes)} in ${layers.length} layer${layers.length === 1 ? '' : 's'}, ${formatPlatform(result.platform)}`,
-    ],
+    ...(result.images ?? []).map((image) => ['image', `${image.digest}, ${describeSize(image)}`] as const),
+    ['size', result.images === undefined ? describeSize(result) : formatSize(result.sizeBytes)],
     ...outputs.flatMap(outputRow),
   ];
   return [
@@ -24,6 +21,16 @@ export function formatResult(result: BuildResult, outputs: readonly OutputInput[
     ...rows.map(([name, value]) => `  ${style.dim(name.padEnd(6))} ${value}`),
     '',
   ].join('\n');
+}
+
+function describeSize({ layers, sizeBytes, platform }: BuiltImage): string {
+  const count = `${layers.length} layer${layers.length === 1 ? '' : 's'}`;
+  return `${formatSize(sizeBytes)} in ${count}, ${formatPlatform(platform)}`;
+}
+
+/** By what the result is known: the image's id, or of several images the digest of their index. */
+export function resultId(result: BuildResult): string {
+  return result.images === undefined ? result.configDigest : result.digest;
 }
 
 function outputRow(output: OutputInput): ReadonlyArray<readonly [string, string]> {

@@ -10,9 +10,10 @@ import {
   textOfPath,
   throwIfCancelled,
 } from '../../core/index.ts';
-import { type Descriptor, readImage } from '../../oci/index.ts';
-import { exactly } from '../exactly.ts';
+import type { Descriptor, ImageDocuments } from '../../oci/index.ts';
+import type { Store } from '../../store/index.ts';
 import { openRootfs } from '../open-rootfs.ts';
+import { listPlatformImages } from '../platform-images.ts';
 import type { OutputDeps } from '../types.ts';
 import { guardOutput, temporarySibling } from '../write-destination.ts';
 import { createTreeWriter, type WrittenDirectory } from './tree-writer.ts';
@@ -21,7 +22,7 @@ export interface LocalOutput {
   readonly descriptor: Descriptor;
   /** A directory of the host; made when it is missing. */
   readonly destination: string;
-  /** Which image of an index; default this host's. */
+  /** Which image of an index; default all that are here, several in a folder each (`linux_arm64`). */
   readonly platform?: Platform | undefined;
 }
 
@@ -37,12 +38,21 @@ const ENTRIES_PER_TURN = 500;
  * @throws BuildError `OUTPUT_FAILED` when a file is where a directory must go, or the other way round; and as `openRootfs`.
  */
 export async function writeLocalOutput({ store }: OutputDeps, output: LocalOutput, context: RunContext): Promise<void> {
-  const image = await readImage(store.blobs, output.descriptor, exactly(output.platform));
+  for (const { image, folder } of await listPlatformImages(store, output)) {
+    await writeImage(store, { image, destination: join(output.destination, folder) }, context);
+  }
+}
+
+async function writeImage(
+  store: Store,
+  { image, destination }: { readonly image: ImageDocuments; readonly destination: string },
+  context: RunContext,
+): Promise<void> {
   const rootfs = await openRootfs(store, image, context);
-  const target = guardOutput(output.destination, () => openTarget(output.destination));
+  const target = guardOutput(destination, () => openTarget(destination));
   try {
     const directories = await writeTree(target.aside, rootfs.tree, context);
-    guardOutput(output.destination, () => {
+    guardOutput(destination, () => {
       moveInto(Buffer.from(target.aside), Buffer.from(target.path));
       for (const directory of [...directories].reverse()) directory.finish(target.path);
     });

@@ -1,15 +1,15 @@
 import { type LayerEntry, layerEntriesOf, readContent } from '../../archive/index.ts';
 import type { Platform, RunContext } from '../../core/index.ts';
-import { type Descriptor, readImage } from '../../oci/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
 import { type ArchiveMember, encodeArchive } from '../encode-archive.ts';
-import { exactly } from '../exactly.ts';
-import { openRootfs } from '../open-rootfs.ts';
+import { openRootfs, type Rootfs } from '../open-rootfs.ts';
+import { listPlatformImages } from '../platform-images.ts';
 import type { OutputDeps } from '../types.ts';
 import { type Destination, writeDestination } from '../write-destination.ts';
 
 export interface TarOutput {
   readonly descriptor: Descriptor;
-  /** Which image of an index; default this host's. */
+  /** Which image of an index; default all that are here, several in a folder each (`linux_arm64`). */
   readonly platform?: Platform | undefined;
 }
 
@@ -24,12 +24,36 @@ export async function* encodeRootfs(
   output: TarOutput,
   context: RunContext,
 ): AsyncGenerator<Uint8Array> {
-  const image = await readImage(store.blobs, output.descriptor, exactly(output.platform));
-  const rootfs = await openRootfs(store, image, context);
+  const opened: OpenedImage[] = [];
   try {
-    yield* encodeArchive(toMembers(layerEntriesOf(rootfs.tree)));
+    for (const { image, folder } of await listPlatformImages(store, output)) {
+      opened.push({ rootfs: await openRootfs(store, image, context), folder });
+    }
+    yield* encodeArchive(toMembers(entriesOf(opened)));
   } finally {
-    await rootfs.close();
+    for (const { rootfs } of opened) await rootfs.close();
+  }
+}
+
+interface OpenedImage {
+  readonly rootfs: Rootfs;
+  readonly folder: string;
+}
+
+function* entriesOf(images: readonly OpenedImage[]): Generator<LayerEntry> {
+  for (const { rootfs, folder } of images) {
+    const items = layerEntriesOf(rootfs.tree);
+    if (folder === '') yield* items;
+    else yield* below(folder, items);
+  }
+}
+
+/** The entries of a root file system as they are in a folder. */
+function* below(folder: string, items: Iterable<LayerEntry>): Generator<LayerEntry> {
+  yield { entry: { path: folder, type: 'directory', mode: 0o755, uid: 0, gid: 0, sizeBytes: 0, mtime: 0 } };
+  for (const { entry, ...item } of items) {
+    const target = entry.type === 'hardlink' ? { linkTarget: `${folder}/${entry.linkTarget}` } : {};
+    yield { ...item, entry: { ...entry, ...target, path: `${folder}/${entry.path}` } };
   }
 }
 
