@@ -10,7 +10,7 @@ import type { StoreHome } from './store-home.ts';
 const STORE_VERSION = 1;
 
 /** What a store's root may hold while it is being made, or after the making was cut short. */
-const OURS = new Set(['oci-layout', 'index.json', 'blobs', 'zlayer', 'lost+found']);
+const OURS = new Set(['buildd', 'oci-layout', 'index.json', 'blobs', 'zlayer', 'lost+found']);
 
 /** An index without entries (image-spec, image-index.md). */
 const EMPTY_INDEX = {
