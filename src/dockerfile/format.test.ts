@@ -30,6 +30,9 @@ describe('formatDockerfile()', () => {
   it('keeps the layout of an instruction over several lines, but for blanks at line ends', () => {
     expect(format('FROM a\nrun b \\  \n   # why\n   c\n')).toBe('FROM a\nRUN b \\\n   # why\n   c\n');
   });
+  it('keeps a byte order mark at the end of a line, which is no blank', () => {
+    expect(format('FROM a\nRUN a \\\n  b\u{feff}\n')).toBe('FROM a\nRUN a \\\n  b\u{feff}\n');
+  });
   it('keeps heredocs to the byte', () => {
     const text = 'FROM a\nRUN <<-E cat\n\tx  \r\n\n\n\tE\n';
     expect(format(text)).toBe(text);

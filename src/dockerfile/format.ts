@@ -1,5 +1,5 @@
 import type { SourceRange } from '../core/index.ts';
-import { trimSpace } from './characters.ts';
+import { trimEndIndex, trimSpace } from './characters.ts';
 import { createSourceText, type SourceText } from './source-text.ts';
 import type { Dockerfile, FromInstruction, Instruction, InstructionBase, SourceWord } from './types.ts';
 
@@ -68,7 +68,7 @@ function formatInstruction(source: SourceText, { instruction, start, end }: Plac
 function trimLineEnds(text: string): string {
   return text
     .split('\n')
-    .map((line) => line.trimEnd())
+    .map((line) => line.slice(0, trimEndIndex(line, 0, line.length)))
     .join('\n');
 }
 
