@@ -25,6 +25,9 @@ import { manifestRemoveCommand } from './commands/manifest-remove.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { pullCommand } from './commands/pull.ts';
 import { pushCommand } from './commands/push.ts';
+import { registryLsCommand } from './commands/registry-ls.ts';
+import { registryRmCommand } from './commands/registry-rm.ts';
+import { registryTagsCommand } from './commands/registry-tags.ts';
 import { rmiCommand } from './commands/rmi.ts';
 import { saveCommand } from './commands/save.ts';
 import { tagCommand } from './commands/tag.ts';
@@ -56,6 +59,9 @@ export const COMMANDS: readonly Command[] = [
   loadCommand,
   duCommand,
   pruneCommand,
+  registryLsCommand,
+  registryTagsCommand,
+  registryRmCommand,
   loginCommand,
   logoutCommand,
   builddCommand,

@@ -1,5 +1,6 @@
 import { formatReference, platformOfHost, type RunContext } from '../core/index.ts';
 import type { ContainerConfig } from '../oci/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
 import type { ImportInput, LoadInput, LoginInput, MovedImage, Observed, SaveInput, Services } from './services.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -35,6 +36,7 @@ export function createServices(env: Env): Services {
     save,
     load,
     importRootfs,
+    withRegistry: (observed, work) => withRegistry(env, observed, work),
     login: (input, observed) => login(env, input, observed),
     logout: async (registry) => (await import('../registry/index.ts')).eraseCredentials({ env }, registry),
   };
@@ -97,6 +99,23 @@ async function importRootfs(input: ImportInput, observed: Observed): Promise<Mov
 async function configOf(changes: readonly string[]): Promise<ContainerConfig | undefined> {
   if (changes.length === 0) return undefined;
   return (await backends()).configOfChanges(changes);
+}
+
+async function withRegistry<T>(
+  env: Env,
+  observed: Observed,
+  work: (client: RegistryClient, context: RunContext) => Promise<T>,
+): Promise<T> {
+  const { createDockerCredentials, createRegistryClient, loadRegistryHosts } = await import('../registry/index.ts');
+  const client = createRegistryClient({
+    credentials: createDockerCredentials({ env }),
+    hosts: await loadRegistryHosts({ env }),
+  });
+  try {
+    return await work(client, toContext(observed));
+  } finally {
+    await client.close();
+  }
 }
 
 /** Keeps a sign-in only after the registry has taken it. */

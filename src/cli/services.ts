@@ -13,7 +13,7 @@ import type {
 import type { BuildEvent, Platform, Reference, RunContext } from '../core/index.ts';
 import type { Outline, TargetInfo } from '../dockerfile/index.ts';
 import type { Descriptor } from '../oci/index.ts';
-import type { Credentials } from '../registry/index.ts';
+import type { Credentials, RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 
 /** How long work is cancelled and observed. */
@@ -57,6 +57,8 @@ export interface Services {
   save(input: SaveInput, observed: Observed): Promise<void>;
   load(input: LoadInput, observed: Observed): Promise<readonly MovedImage[]>;
   importRootfs(input: ImportInput, observed: Observed): Promise<MovedImage>;
+  /** Works with a registry directly, with the sign-ins of this user. */
+  withRegistry<T>(observed: Observed, work: (client: RegistryClient, context: RunContext) => Promise<T>): Promise<T>;
   login(input: LoginInput, observed: Observed): Promise<{ readonly storedIn: string }>;
   /** True when there was something to forget. */
   logout(registry: string): Promise<{ readonly removed: boolean; readonly storedIn: string }>;

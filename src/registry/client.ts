@@ -5,12 +5,12 @@ import { uploadBlob } from './blob-upload.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { type Endpoint, hostEndpoint, originEndpoint, pullEndpoints } from './endpoint.ts';
 import { createExchange, createTokenSender } from './exchange.ts';
+import { fetchRepositories, fetchTags } from './lists.ts';
 import { deleteManifest, fetchManifest, findManifest, putManifest, resolveManifest } from './manifests.ts';
 import { createRedactor } from './redact.ts';
 import { SYSTEM_TIMING } from './retry.ts';
 import { createSchemeResolver } from './scheme.ts';
 import { pushScopes, repositoryScope } from './scope.ts';
-import { fetchTags } from './tags.ts';
 import { createTransport, DEFAULT_TIMEOUTS } from './transport.ts';
 import type { FetchedManifest, RegistryClient, RegistryClientOptions } from './types.ts';
 import { findBlob } from './upload-session.ts';
@@ -67,6 +67,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       }
     },
     pushManifest: (reference, manifest, context) => pushManifest(reference, manifest, context),
+    listRepositories: (registry, context) => fetchRepositories({ exchange }, hostEndpoint(hosts, registry), context),
     listTags: (reference, context) => fetchTags({ exchange }, origin(reference), context),
     deleteManifest: (reference, context) => deleteManifest({ exchange }, origin(reference), context),
     ping: (registry, context) => ping(registry, context),

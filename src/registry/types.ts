@@ -94,6 +94,8 @@ export interface RegistryClient {
   ): Promise<'existed' | 'mounted' | 'uploaded'>;
   /** Puts a manifest under the reference's tag, or under its digest when it has no tag. */
   pushManifest(reference: Reference, manifest: FetchedManifest, context: RunContext): Promise<void>;
+  /** @throws BuildError `UNSUPPORTED` where the registry keeps the list to itself. */
+  listRepositories(registry: string, context: RunContext): Promise<readonly string[]>;
   listTags(reference: Reference, context: RunContext): Promise<readonly string[]>;
   deleteManifest(reference: Reference, context: RunContext): Promise<void>;
   /** Checks credentials against the registry's `/v2/`; for `login`. */

@@ -236,6 +236,11 @@ describe.skipIf(missing.length > 0)('registry client against docker-registry', (
     });
   }
 
+  it('lists its repositories', async () => {
+    await pushOwn('own/listed:1');
+    expect(await client.listRepositories(registry.host, createTestContext())).toContain('own/listed');
+  });
+
   it('lists tags, and deletes by digest', async () => {
     const { manifest } = await pushOwn('own/tags:1');
     await pushOwn('own/tags:2');
