@@ -1,3 +1,4 @@
+import type { RunContext } from '../../src/core/index.ts';
 import type { Subject } from './subject.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -13,4 +14,5 @@ export interface Contract {
   another(): Promise<Subject>;
 }
 
-export const QUIET = { signal: new AbortController().signal, emit: () => undefined } as const;
+/** For what nobody watches or cancels. */
+export const QUIET: RunContext = { signal: new AbortController().signal, emit: () => undefined };

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type BackendKind,
@@ -15,6 +16,7 @@ import {
 } from '../../src/backends/index.ts';
 import type { BuildEvent } from '../../src/core/index.ts';
 import type { Store } from '../../src/store/index.ts';
+import { createBuildah } from '../support/buildah.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** What a build of a test is asked for. */
@@ -44,16 +46,12 @@ export interface Subject {
 /** Opens a backend of a kind with fresh stores below a directory. */
 export async function openSubject(
   around: Surroundings,
-  {
-    kind,
-    root,
-    env,
-  }: { readonly kind: BackendKind; readonly root: string; readonly env: Readonly<Record<string, string>> },
+  { kind, root }: { readonly kind: BackendKind; readonly root: string },
 ): Promise<Subject> {
   const quiet = { signal: new AbortController().signal, emit: () => undefined };
   const store = await openImageStore(join(root, 'data'), quiet);
   const registry = openRegistry();
-  const backend = await createBackend({ store, registry: registry.client, env: { ...process.env, ...env } }, kind);
+  const backend = await createBackend({ store, registry: registry.client, env: environmentOf(kind, root) }, kind);
   const load = ({ lines, files = {}, request = {} }: Ask): Promise<LoadedRequest> => {
     const path = around.directory({ ...files, Dockerfile: `${lines.join('\n')}\n` });
     return loadRequest(store, { context: { kind: 'directory', path }, ...request }, quiet);
@@ -75,6 +73,38 @@ export async function openSubject(
     close: async () => {
       await backend.close();
       await registry.close();
+      await endDaemon(join(root, 'data/buildd/daemon.json'));
     },
   };
+}
+
+/** Every backend in its own store, whatever this process's environment says. */
+function environmentOf(kind: BackendKind, root: string): Readonly<Record<string, string | undefined>> {
+  const { ZLAYER_BACKEND: _backend, ZLAYER_BUILDD_ADDR: _address, ...plain } = process.env;
+  if (kind !== 'buildah-cli') return plain;
+  const { env } = createBuildah(root);
+  return { ...plain, ...env, ZLAYER_BUILDAH_STORAGE: `overlay@${join(root, 'graph')}+${join(root, 'run')}` };
+}
+
+/** Ends the daemon that a sidecar has started, which would wait for more work. */
+async function endDaemon(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { readonly pid: number };
+  const until = Date.now() + 15_000;
+  try {
+    process.kill(pid, 'SIGTERM');
+    while (Date.now() < until && !isOver(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (!isOver(pid)) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Gone, or a zombie that nobody has waited for: its parent is this process, which lets go of it. */
+function isOver(pid: number): boolean {
+  try {
+    return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
 }
