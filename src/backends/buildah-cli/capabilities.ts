@@ -34,6 +34,13 @@ const DENIALS: readonly Denial[] = [
     (facts) => `${named(facts)} shares the host's /dev/shm with its steps under the isolation chroot`,
     inChroot,
   ],
+  [
+    'several-platforms',
+    () => 'it builds for one platform at a time: put several images together with `zlayer manifest`',
+  ],
+  ['cache-from', () => "buildah's cache of steps is its own storage"],
+  ['cache-to', () => "buildah's cache of steps is its own storage"],
+  ['squash', (facts) => `${named(facts)} squashes the layers of the base image too`],
   ['parallelism', () => 'it runs one step after the other, so that the output of each can be told apart'],
   [
     'rewrite-timestamp',

@@ -1,6 +1,5 @@
 import {
   BuildError,
-  type Digest,
   formatPlatform,
   formatReference,
   isBuildError,
@@ -113,11 +112,6 @@ async function pullImage(deps: ResolveDeps, wanted: WantedImage, context: RunCon
   const image = await requireStoredImage(deps.buildah, printed.trim(), context);
   const sizeBytes = image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
   context.emit({ ...transfer, time: Date.now(), currentBytes: sizeBytes, totalBytes: sizeBytes, done: true });
-  const actual = platformOfConfig(image.config);
-  if (platformScore(platform, actual) > 0) return image;
-  // A manifest without a list is taken for what it is: its builder may not have said it rightly.
+  // A manifest without a list is taken for what it is: its builder may not have said rightly what it is for.
   return image;
 }
-
-/** Digest of a base as events and plans show it. */
-export type BaseDigest = Digest;

@@ -1,4 +1,4 @@
-import { BuildError, type Digest, digestHex, type RunContext } from '../../core/index.ts';
+import { BuildError, type Digest, type RunContext } from '../../core/index.ts';
 import { type ImageConfig, type Manifest, parseConfig, parseManifest } from '../../oci/index.ts';
 import { buildahFailed } from './buildah-failure.ts';
 import { type Buildah, runBuildah } from './run-buildah.ts';
@@ -50,9 +50,4 @@ export async function requireStoredImage(buildah: Buildah, name: string, context
   throw new BuildError('IMAGE_NOT_FOUND', `There is no image "${name}" in buildah's storage.`, {
     hint: 'See `zlayer images --backend buildah-cli`.',
   });
-}
-
-/** How an image is named to buildah: by id where that is known, else as it was given. */
-export function idOfConfig(configDigest: Digest): string {
-  return digestHex(configDigest);
 }
