@@ -79,6 +79,49 @@ describe('build() and its checks', () => {
     await build(requestOf('FROM scratch\nENV SET=1\n', { tags: ['arm:1'], platform: 'linux/arm64' }));
     const native = await check(requestOf('FROM --platform=linux/arm64 arm:1\n', { platform: 'linux/amd64' }));
     expect(native.findings.map(({ rule }) => rule)).not.toContain('InvalidBaseImagePlatform');
+    const foreign = requestOf('FROM arm:1\nCOPY f /\n', { platform: 'linux/amd64' });
+    const finding = {
+      rule: 'InvalidBaseImagePlatform',
+      message: expect.stringMatching(/arm:1 is for linux\/arm64.*, the build is for linux\/amd64/),
+      location: { range: { start: { line: 1, column: 6 } } },
+    };
+    expect((await check(foreign)).findings).toMatchObject([finding]);
+    const { warnings, config } = await build(foreign);
+    expect(warnings).toMatchObject([{ code: 'InvalidBaseImagePlatform' }]);
+    expect(config.architecture).toBe('amd64');
+  });
+
+  it('names file and line of the rule that hides a source, in warnings of a build too', async () => {
+    const request = requestOf('FROM scratch\nCOPY f /f\n');
+    const { path } = request.context as { readonly path: string };
+    writeFileSync(join(path, 'Dockerfile.dockerignore'), '# why\n\n*\n');
+    const expected = { message: '"f" cannot be copied: the rule "*" in line 3 of Dockerfile.dockerignore hides it.' };
+    expect((await check(request)).findings).toMatchObject([
+      { ...expected, related: { range: { start: { line: 3 } } } },
+    ]);
+    const codes: string[] = [];
+    const failing = build(request, { onEvent: (event) => event.kind === 'warning' && codes.push(event.message) });
+    await expect(failing).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND', ...expected });
+    expect(codes).toEqual([expected.message]);
+  });
+
+  it('tells of secrets that no step uses, and of those that are not given', async () => {
+    const text = 'FROM scratch\nRUN --mount=type=secret,id=npm ["/x"]\n';
+    const secrets = { nmp: { kind: 'value', value: 'x' }, GIT_AUTH_TOKEN: { kind: 'value', value: 'y' } } as const;
+    const { findings } = await check(requestOf(text, { secrets }));
+    expect(findings).toMatchObject([
+      { rule: 'UnusedSecret', hint: expect.stringContaining('"npm"') },
+      { rule: 'MissingSecret', location: { range: { start: { line: 2, column: 5 } } } },
+    ]);
+    expect((await check(requestOf(text, { secrets: { npm: secrets.nmp } }))).findings).toEqual([]);
+  });
+
+  it('takes no named context for an image', async () => {
+    const options = { buildContexts: { base: 'docker-image://arm:1', app: home } };
+    const { findings } = await check(requestOf('FROM base AS one\nFROM app\nFROM other\n', options));
+    expect(findings.map(({ rule, location }) => [rule, location?.range.start.line])).toEqual([
+      ['UnpinnedBaseImage', 3],
+    ]);
   });
 });
 
