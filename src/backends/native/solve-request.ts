@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CacheRecord } from '../../cache/index.ts';
@@ -19,6 +20,7 @@ import { watchWarnings } from '../watch-warnings.ts';
 import { fetchLayer } from './fetch-layer.ts';
 import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
 import { createOpRunner, type StepEngine } from './op-runner.ts';
+import { requireEmulation } from './require-emulation.ts';
 import { resolveImage } from './resolve-image.ts';
 import { openSharedCaches, recordResults, type SharedCaches } from './shared-caches.ts';
 import { createStepCache } from './step-cache.ts';
@@ -77,12 +79,13 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
     ...(request.rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}),
   };
   const trees = createLocalTrees(env, loaded);
+  const steps = createStepEngineOpener(env);
   const bases = lowered.images.flatMap((image) => image.bases);
   const runner = createOpRunner({
     env,
     baseLayers: new Map(bases.map((base) => [base.manifest, base.layers])),
     localTree: trees.open,
-    openStepEngine: createStepEngineOpener(env),
+    openStepEngine: steps.open,
   });
   const input = {
     graph: lowered.graph,
@@ -90,8 +93,15 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
     mode: job.mode,
   };
   const { cache, records } = recordResults(createStepCache({ store, lease, shared }));
+  if (job.mode === 'run') {
+    const plan = (inner: RunContext) => solve({ runner, cache }, { ...input, mode: 'plan' }, inner);
+    await requireEmulation({ store, plan }, lowered.graph, context);
+  }
   const solving = solve({ runner, cache }, input, context);
-  const outcomes = await solving.finally(trees.saveDigests);
+  const outcomes = await solving.finally(async () => {
+    await trees.saveDigests();
+    await steps.close();
+  });
   refuseWarnings();
   return { lowered, outcomes, shared, records: records(), clockMs, fixedClock: epoch !== undefined };
 }
@@ -141,18 +151,38 @@ function createLocalTrees(env: EngineEnv, loaded: LoadedRequest): LocalTrees {
   };
 }
 
-function createStepEngineOpener(env: EngineEnv): (context: RunContext) => Promise<StepEngine> {
+interface StepEngineOpener {
+  open(context: RunContext): Promise<StepEngine>;
+  /** Removes the places of steps: a process that builds for others lives on. */
+  close(): Promise<void>;
+}
+
+function createStepEngineOpener(env: EngineEnv): StepEngineOpener {
   let opening: Promise<StepEngine> | undefined;
-  return (context) => {
-    opening ??= openStepEngine(env, context);
-    return opening;
+  const directories: string[] = [];
+  const makeTempDir = async (prefix: string): Promise<string> => {
+    const directory = await env.store.makeTempDir(prefix);
+    directories.push(directory);
+    return directory;
+  };
+  return {
+    open: (context) => {
+      opening ??= openStepEngine(env, makeTempDir, context);
+      return opening;
+    },
+    close: async () => {
+      for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
+    },
   };
 }
 
-async function openStepEngine(env: EngineEnv, context: RunContext): Promise<StepEngine> {
+async function openStepEngine(
+  env: EngineEnv,
+  makeTempDir: (prefix: string) => Promise<string>,
+  context: RunContext,
+): Promise<StepEngine> {
   const { store, layers } = env;
   const { createExecutor, createSnapshots, runExec } = await import('../../engine/steps.ts');
-  const stateDir = join(store.root, 'engine');
-  const executor = await createExecutor({ stateDir, makeTempDir: (prefix) => store.makeTempDir(prefix) }, context);
+  const executor = await createExecutor({ stateDir: join(store.root, 'engine'), makeTempDir }, context);
   return { executor, snapshots: createSnapshots({ store, layers, executor }), runExec };
 }
