@@ -18,12 +18,24 @@ export function formatDockerfile(dockerfile: Dockerfile): string {
     const start = offsetAt(source, instruction.range.start);
     const end = offsetAt(source, instruction.range.end);
     const gap = source.text.slice(at, start).split('\n');
-    chunks.push(...formatGap(gap.slice(at === 0 ? 0 : 1, -1)), formatInstruction(source, { instruction, start, end }));
+    const printed = formatInstruction(source, { instruction, start, end });
+    const closed = keepClosed(printed, source.text.slice(end).split('\n', 1)[0]!, dockerfile.directives.escape);
+    chunks.push(...formatGap(gap.slice(at === 0 ? 0 : 1, -1)), closed);
     at = end;
   }
   chunks.push(...formatGap(source.text.slice(at).split('\n').slice(1)));
   while (chunks.at(-1) === '') chunks.pop();
   return `${chunks.join('\n')}\n`;
+}
+
+/**
+ * An instruction may end with the escape character only because white space other than blanks and tabs follows it: without
+ * that the next line would go on from it.
+ */
+function keepClosed(printed: string, behind: string, escapeChar: string): string {
+  const space = behind.endsWith('\r') ? behind.slice(0, -1) : behind;
+  const isOpen = printed.endsWith(escapeChar) && printed.at(-2) !== escapeChar;
+  return isOpen && /[^ \t]/.test(space) ? printed + space : printed;
 }
 
 /** All instructions in the order of the file, `FROM` and global `ARG` included. */

@@ -114,7 +114,12 @@ function checkIgnore(text: string): void {
     return { parsed, matcher: createIgnoreMatcher(parsed) };
   });
   for (const path of PATHS) rules?.matcher.matches(path);
-  const plain = text.split('\n').filter((line) => PLAIN_PATTERN.test(line) && !/(?:^!?|\/)\.{1,2}(?:\/|$)/.test(line));
+  const plain = text
+    .split('\n')
+    .filter(
+      (line) =>
+        PLAIN_PATTERN.test(line) && line.split('*').length <= MAX_STARS + 5 && !/(?:^!?|\/)\.{1,2}(?:\/|$)/.test(line),
+    );
   const matcher = createIgnoreMatcher(toIgnoreRules(plain));
   for (const path of PATHS) {
     const [ours, other] = [matcher.matches(path), naiveIgnored(plain, path)];
