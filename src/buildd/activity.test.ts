@@ -41,6 +41,7 @@ describe('createActivity()', () => {
   it('tells when everything has ended', async () => {
     const activity = createActivity({ idleMs: 0, onIdle: () => undefined });
     await activity.whenQuiet();
+    activity.begin('result');
     const ends = [activity.begin('build'), activity.begin('session')];
     let isQuiet = false;
     const quiet = activity.whenQuiet().then(() => (isQuiet = true));

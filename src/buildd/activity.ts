@@ -1,5 +1,5 @@
-/** Kinds of work that keep a daemon alive. */
-export type WorkKind = 'build' | 'push' | 'image' | 'upload' | 'export' | 'session';
+/** Kinds of work that keep a daemon alive. `result` is the end of a build that its client has not got yet. */
+export type WorkKind = 'build' | 'push' | 'image' | 'upload' | 'export' | 'session' | 'result';
 
 /** Counts the work in flight, and tells when there has been none for a time. */
 export interface Activity {
@@ -8,7 +8,7 @@ export interface Activity {
   /** Something happened that is no work, but whose maker may be about to ask for some. */
   touch(): void;
   readonly inFlight: number;
-  /** Resolves when nothing is in flight; at once when nothing is. */
+  /** Resolves when nothing is in flight but results that wait for their clients; at once when nothing is. */
   whenQuiet(): Promise<void>;
   close(): void;
 }
@@ -21,6 +21,7 @@ export interface ActivityOptions {
 
 export function createActivity({ idleMs, onIdle }: ActivityOptions): Activity {
   let inFlight = 0;
+  let results = 0;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
   const waiting = new Set<() => void>();
@@ -32,19 +33,24 @@ export function createActivity({ idleMs, onIdle }: ActivityOptions): Activity {
       onIdle();
     }, idleMs);
   };
+  const wakeAll = (): void => {
+    for (const wake of waiting) wake();
+    waiting.clear();
+  };
   rest();
   return {
-    begin: () => {
+    begin: (kind) => {
+      const isResult = kind === 'result';
       inFlight += 1;
+      if (isResult) results += 1;
       clearTimeout(timer);
       let isOver = false;
       return () => {
         if (isOver) return;
         isOver = true;
         inFlight -= 1;
-        if (inFlight > 0) return;
-        for (const wake of waiting) wake();
-        waiting.clear();
+        if (isResult) results -= 1;
+        if (inFlight === results) wakeAll();
         rest();
       };
     },
@@ -52,7 +58,7 @@ export function createActivity({ idleMs, onIdle }: ActivityOptions): Activity {
     get inFlight() {
       return inFlight;
     },
-    whenQuiet: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))),
+    whenQuiet: () => (inFlight === results ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))),
     close: () => {
       isClosed = true;
       clearTimeout(timer);

@@ -123,7 +123,8 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
   const { log, detachMs } = deps;
   const controller = new AbortController();
   const questions = createClientQuestions();
-  const endActivity = deps.activity.begin('build');
+  const endWork = deps.activity.begin('build');
+  const endResult = deps.activity.begin('result');
   const startedMs = Date.now();
   let followers = 0;
   let isDelivered = false;
@@ -146,11 +147,11 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
     if (followers > 0) return;
     if (!isEnded) wait(detachMs, () => cancel(abandoned(detachMs)));
     else if (isDelivered) {
-      endActivity();
+      endResult();
       wait(DELIVERED_MS, forget);
     } else
       wait(detachMs, () => {
-        endActivity();
+        endResult();
         forget();
       });
   };
@@ -173,6 +174,7 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
       durationMs: Date.now() - startedMs,
       ...(error === undefined ? {} : { code: error.code }),
     });
+    endWork();
     rest();
   };
   log.info('build started', { build: id, client: identity.slice(0, 12), tags: message.tags });

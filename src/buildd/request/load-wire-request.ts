@@ -34,6 +34,7 @@ import {
   unsupportedField,
 } from './parse-fields.ts';
 import { readBelow } from './path-policy.ts';
+import { readCompression } from './read-compression.ts';
 import { type ClientAnswers, readSecrets, readSshAgents } from './read-secrets.ts';
 import { readVolumes } from './read-volumes.ts';
 import { toCredentials } from './to-credentials.ts';
@@ -307,11 +308,13 @@ async function toRequest(deps: LoadDeps, message: WireRequest): Promise<Fields> 
   };
 }
 
+/** Several make an index. */
 function readPlatform(platforms: readonly string[]): Pick<BuildRequest, 'platform'> {
-  const [platform, ...others] = new Set(platforms);
-  if (others.length > 0)
-    throw unsupportedField('platforms', 'an image is built for one platform', 'Build once for each.');
-  return platform === undefined ? {} : { platform };
+  const named = [...new Set(platforms.map((platform) => platform.trim()))];
+  if (named.some((platform) => platform === '' || platform.includes(','))) {
+    throw fieldError('platforms', `takes one platform an item, not "${platforms.join('", "')}"`);
+  }
+  return named.length === 0 ? {} : { platform: named.join(',') };
 }
 
 function readNetwork(message: WireRequest, policy: DaemonPolicy): Pick<BuildRequest, 'network' | 'allow'> {
@@ -329,15 +332,10 @@ function readNetwork(message: WireRequest, policy: DaemonPolicy): Pick<BuildRequ
 }
 
 function readOutput(extension: BuildExtension | undefined): Pick<BuildRequest, 'outputs'> {
-  const compression = extension?.compression ?? '';
-  if (compression !== '' && compression !== 'gzip' && compression !== 'zstd' && compression !== 'none') {
-    throw fieldError('extension.compression', `has "${compression}"`, 'It is one of: gzip, zstd, none.');
-  }
-  const level = extension?.compressionLevel ?? 0;
+  const { compression = '', compressionLevel = 0 } = extension ?? {};
   const output: OutputInput = {
     kind: 'image',
-    ...(compression === '' ? {} : { compression }),
-    ...(level === 0 ? {} : { compressionLevel: level }),
+    ...readCompression(compression, compressionLevel, 'extension.compression'),
   };
   return { outputs: [output] };
 }

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuildService, CHUNK_BYTES, type ServiceImplementation } from '../../rpc/index.ts';
 import type { Store } from '../../store/index.ts';
+import { readCompression } from '../request/read-compression.ts';
 import { type DaemonState, requireServing } from './daemon-state.ts';
 
 type Methods = Pick<ServiceImplementation<typeof BuildService>, 'export'>;
@@ -10,8 +11,9 @@ type Methods = Pick<ServiceImplementation<typeof BuildService>, 'export'>;
 /** The method that brings an image to the client. */
 export function createExportMethods(state: DaemonState, store: Store): Methods {
   return {
-    async *export({ image, references }, call) {
+    async *export({ image, references, compression, compressionLevel }, call) {
       requireServing(state);
+      const layers = readCompression(compression, compressionLevel);
       const end = state.activity.begin('export');
       let directory: string | undefined;
       try {
@@ -19,7 +21,7 @@ export function createExportMethods(state: DaemonState, store: Store): Methods {
         const destination = join(directory, 'image.tar');
         const backend = await state.backend();
         await backend.exportImage(
-          { image, references, output: { kind: 'oci', destination, tar: true } },
+          { image, references, output: { kind: 'oci', destination, tar: true, ...layers } },
           { signal: call.signal, emit: () => undefined },
         );
         for await (const data of createReadStream(destination, { highWaterMark: CHUNK_BYTES })) {

@@ -1,4 +1,4 @@
-import type { BuildBackend, ImageReceipt, ImageSummary, LayerCompression, ManifestList } from '../../backends/index.ts';
+import type { BuildBackend, ImageReceipt, ImageSummary, ManifestList } from '../../backends/index.ts';
 import { formatPlatform, parseDigest, type RunContext } from '../../core/index.ts';
 import type {
   BuildService,
@@ -14,7 +14,8 @@ import type {
 } from '../../rpc/index.ts';
 import type { PruneOptions, UsageItem } from '../../store/index.ts';
 import type { WorkKind } from '../activity.ts';
-import { fieldError, parseFormat, unsupportedField } from '../request/parse-fields.ts';
+import { parseFormat, unsupportedField } from '../request/parse-fields.ts';
+import { readCompression } from '../request/read-compression.ts';
 import { type CredentialsByHost, toCredential, toCredentials } from '../request/to-credentials.ts';
 import { type DaemonState, doWork } from './daemon-state.ts';
 import { registryOf, stripScheme } from './destination.ts';
@@ -141,7 +142,7 @@ function toPush(request: PushRequest): Parameters<BuildBackend['pushImage']>[0] 
     image,
     ...(destination === '' ? {} : { destination: stripScheme(destination) }),
     ...signIn(request, destination || image),
-    ...toCompression(compression, compressionLevel),
+    ...readCompression(compression, compressionLevel),
   };
 }
 
@@ -156,16 +157,6 @@ function signIn(
   const byHost = toCredentials(credentials);
   if (auth === undefined) return byHost === undefined ? {} : { credentials: byHost };
   return { credentials: { ...byHost, [registryOf(destination)]: toCredential(auth) } };
-}
-
-function toCompression(compression: string, level: number): LayerCompression {
-  if (compression !== '' && compression !== 'gzip' && compression !== 'zstd' && compression !== 'none') {
-    throw fieldError('compression', `has "${compression}"`, 'It is one of: gzip, zstd, none.');
-  }
-  return {
-    ...(compression === '' ? {} : { compression }),
-    ...(level === 0 ? {} : { compressionLevel: level }),
-  };
 }
 
 /** The member that is new; when the same one was there before, the last. */
