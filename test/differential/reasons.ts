@@ -40,6 +40,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   'network-flag': 'RUN --network (rule 166) is younger than buildah 1.28.',
   'no-match': 'A pattern may match nothing (rule 104); buildah wants one match at least.',
   'other-escape': 'The escape directive holds for quoting too (rule 1); buildah uses it for continuations alone.',
+  'other-frontend':
+    'Another frontend would read another language, and is refused (rule 1); buildah has no frontends and goes on.',
   overwrites: 'A file and a directory cannot replace each other (rule 107); buildah overwrites.',
   'parents-flag': '--parents (rule 124) is younger than buildah 1.28.',
   'port-case': 'A protocol is stored in lower case (rule 22); buildah stores it as it is written.',

@@ -38,7 +38,8 @@ export async function writeCase(each: DifferentialCase, root: string): Promise<P
   const { reference, options } = each;
   const rewritten =
     reference.kind === 'rewritten' ? aside('reference', { text: reference.dockerfile })['text'] : undefined;
-  const referenceFile = rewritten ?? join(context, options.dockerfile ?? 'Dockerfile');
+  const usual = each.files.some(({ path }) => path === 'Dockerfile') ? 'Dockerfile' : 'Containerfile';
+  const referenceFile = rewritten ?? join(context, options.dockerfile ?? usual);
   return { ...each, context, beforeFiles, secretFiles, referenceFile };
 }
 
