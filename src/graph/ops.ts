@@ -2,9 +2,8 @@ import type { Digest, SourceLocation } from '../core/index.ts';
 
 /**
  * The closed set of operations. A vertex is one op with its inputs. `copy`, `mkdir` and `exec` add exactly one layer to
- * their base; `squash` puts one in place of several; `merge` stacks one state's layers on another's; the other ops have no
- * inputs. Everything that decides the
- * result stands in the op, fully expanded; names, progress and source ranges do not.
+ * their base; `squash` puts one in the place of several; `merge` stacks one state's layers on another's; the other ops have
+ * no inputs. Everything that decides the result stands in the op, fully expanded; names, progress and source ranges do not.
  */
 export type Op = ImageOp | ScratchOp | LocalOp | HttpOp | GitOp | CopyOp | MkdirOp | ExecOp | SquashOp | MergeOp;
 

@@ -76,7 +76,7 @@ describe.skipIf(missing !== undefined)('build() with squash', () => {
     ]);
     expect(after.filter(({ empty_layer }) => empty_layer !== true)).toEqual([
       before[0],
-      { created: '2023-11-14T22:13:20.000Z', comment: 'merge of all layers above the 1 of the base' },
+      { created: '2023-11-14T22:13:20.000Z', comment: 'merge of all layers above the base' },
     ]);
     expect(squashed.config.config).toEqual(whole.config.config);
   });

@@ -87,7 +87,7 @@ function squashTarget(lowered: LoweredRequest<BaseImage>): LoweredRequest<BaseIm
   const id = vertexIdOf(op, [target]);
   const { info } = graph.vertices.find((vertex) => vertex.id === target)!;
   const { location: _location, parts: _parts, ...place } = info;
-  const what = keep === 0 ? 'all layers' : `all layers above the ${keep} of the base`;
+  const what = keep === 0 ? 'all layers' : 'all layers above the base';
   const vertex: Vertex = {
     id,
     op,
