@@ -54,15 +54,13 @@ export async function connectChannel(
 ): Promise<void> {
   const channel = client.getChannel();
   const deadline = Date.now() + timeoutMs;
-  let hasTried = false;
   for (;;) {
     throwIfCancelled(signal);
     const state = channel.getConnectivityState(true);
     if (state === connectivityState.READY) return;
-    // A channel that failed some time ago tells so until it has tried again.
-    if (state === connectivityState.CONNECTING) hasTried = true;
     if (state === connectivityState.SHUTDOWN) throw notConnected('the connection was closed');
-    if (state === connectivityState.TRANSIENT_FAILURE && hasTried) throw notConnected('it cannot be reached');
+    // It tells so until it is connected, however often it tries: whoever does not want to wait dials anew.
+    if (state === connectivityState.TRANSIENT_FAILURE) throw notConnected('it cannot be reached');
     await changeOf(channel, { state, deadline }, signal);
     if (Date.now() >= deadline) throw notConnected('it does not answer');
   }

@@ -9,6 +9,7 @@ const REFUSED = "it refuses this client's certificate";
 const REASONS: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [/ECONNREFUSED/, 'nothing listens there'],
   [/ENOTFOUND|EAI_AGAIN/, 'its host name cannot be resolved'],
+  [/ECONNRESET|EPIPE/, 'it closes the connection'],
   [/ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/, 'its host cannot be reached'],
   [/CERT_HAS_EXPIRED/, 'its certificate has expired'],
   [/CERT_NOT_YET_VALID/, 'its certificate does not hold yet; are the clocks of both machines right?'],
