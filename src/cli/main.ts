@@ -9,7 +9,7 @@ const MAX_SAVING_SECONDS = 20;
 
 /** The program: reads `process.argv`, sets the exit status. Loads nothing for `--version`. A CommonJS bundle. */
 async function main(): Promise<void> {
-  const args = process.argv.slice(2);
+  const args = argumentsOf(process.argv);
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-v')) {
     process.stdout.write(`zlayer ${VERSION}\n`);
     return;
@@ -20,6 +20,11 @@ async function main(): Promise<void> {
   if (process.exitCode === 0 && process.uptime() < MAX_SAVING_SECONDS) modules.save();
   // Kept-alive connections and worker threads must not hold up the shell.
   process.exit();
+}
+
+/** Called as `zlayer-buildd`, the program is its daemon: other clients of the protocol start it by that name. */
+function argumentsOf([, program = '', ...args]: readonly string[]): readonly string[] {
+  return /(?:^|[\\/])zlayer-buildd$/.test(program) ? ['buildd', ...args] : args;
 }
 
 /** Every command has code of its own in the cache, so that a start reads little that it does not use. */

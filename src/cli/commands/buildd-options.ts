@@ -82,7 +82,7 @@ export const BUILDD_OPTIONS = {
     placeholder: 'DIR',
     defaultText: 'the data directory',
     complete: 'directory',
-    help: 'Keep images and build contexts in this directory',
+    help: 'Keep images and build contexts in this directory; with buildah-cli, the images of buildah',
   },
   'storage-runroot': {
     kind: 'text',

@@ -1,4 +1,6 @@
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { DaemonOptions } from '../../buildd/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import { writeLogLine } from '../daemon/write-log-line.ts';
 import type { OptionValues } from '../options/option-table.ts';
@@ -54,16 +56,17 @@ async function runDaemon(context: CommandContext, values: Values): Promise<void>
     directory: values['tls-dir'] ?? defaultTlsDirectory(env),
     serverNames: values['tls-name'],
   });
-  const backend = values.backend === 'buildah-cli' ? 'buildah-cli' : 'native';
+  const storage = storageOf(env, values);
+  if (storage.backend === 'native' && (values['storage-driver'] ?? values['storage-runroot']) !== undefined) {
+    log.warn('--storage-driver and --storage-runroot are about buildah, and have no meaning for native');
+  }
   const daemon = await startDaemon({
     ...limits,
     version: VERSION,
     address: values.bind ?? '127.0.0.1:0',
     tls: tls.material,
     authorize: tls.authorize,
-    storageRoot: values['storage-root'],
-    backend,
-    env: backend === 'native' ? env : buildahEnv(env, values),
+    ...storage,
     allow: {
       contexts: values['allow-context'],
       entitlements: values.allow.flatMap((text) => text.split(',')),
@@ -104,8 +107,15 @@ function seconds(
   throw usage(`${option} takes a number of seconds, not "${text}".`);
 }
 
-/** How buildah is told of another store. */
-function buildahEnv(env: CommandContext['env'], values: Values): CommandContext['env'] {
-  const driver = values['storage-driver'];
-  return { ...env, ...(driver === undefined ? {} : { STORAGE_DRIVER: driver }) };
+/** Where a backend keeps its images: native in the storage root, buildah in a storage of its own. */
+function storageOf(env: CommandContext['env'], values: Values): Pick<DaemonOptions, 'storageRoot' | 'env' | 'backend'> {
+  const { 'storage-root': root, 'storage-runroot': runRoot, 'storage-driver': driver } = values;
+  if (values.backend !== 'buildah-cli') return { backend: 'native', storageRoot: root, env };
+  const backend = 'buildah-cli' as const;
+  if (root === undefined) {
+    if (runRoot === undefined && driver === undefined) return { backend, env };
+    throw usage('--storage-runroot and --storage-driver need --storage-root.');
+  }
+  const storage = `${driver ?? 'overlay'}@${resolve(root)}+${resolve(runRoot ?? `${root}-run`)}`;
+  return { backend, env: { ...env, ZLAYER_BUILDAH_STORAGE: storage } };
 }
