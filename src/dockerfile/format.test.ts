@@ -33,10 +33,13 @@ describe('formatDockerfile()', () => {
   it('keeps a byte order mark at the end of a line, which is no blank', () => {
     expect(format('FROM a\nRUN a \\\n  b\u{feff}\n')).toBe('FROM a\nRUN a \\\n  b\u{feff}\n');
   });
-  it.each(['\u{a0}', '\r', '\r ', '\f'])('does not let a line go on that ends with the escape and %j', (space) => {
-    const text = `FROM a\nRUN a \\${space}\nCMD b\n`;
-    expect(format(text)).toBe(space === '\r' ? 'FROM a\nRUN a \\\nCMD b\n' : text);
-  });
+  it.each(['\u{a0}', '\r', '\r ', '\r\r', '\f'])(
+    'does not let a line go on that ends with the escape and %j',
+    (space) => {
+      const text = `FROM a\nRUN a \\${space}\nCMD b\n`;
+      expect(format(text)).toBe(space === '\r' ? 'FROM a\nRUN a \\\nCMD b\n' : text);
+    },
+  );
   it('keeps heredocs to the byte', () => {
     const text = 'FROM a\nRUN <<-E cat\n\tx  \r\n\n\n\tE\n';
     expect(format(text)).toBe(text);

@@ -35,7 +35,9 @@ export function formatDockerfile(dockerfile: Dockerfile): string {
 function keepClosed(printed: string, behind: string, escapeChar: string): string {
   const space = behind.endsWith('\r') ? behind.slice(0, -1) : behind;
   const isOpen = printed.endsWith(escapeChar) && printed.at(-2) !== escapeChar;
-  return isOpen && /[^ \t]/.test(space) ? printed + space : printed;
+  if (!isOpen || !/[^ \t]/.test(space)) return printed;
+  // The last carriage return of a line is part of its end.
+  return printed + (space.endsWith('\r') ? behind : space);
 }
 
 /** All instructions in the order of the file, `FROM` and global `ARG` included. */
