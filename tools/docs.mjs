@@ -19,7 +19,7 @@ try {
   });
   const { formatPages } = await import(pathToFileURL(bundle).href);
   mkdirSync(join(root, 'docs'), { recursive: true });
-  for (const [name, text] of Object.entries(formatPages())) writeFileSync(join(root, 'docs', name), text);
+  for (const [name, text] of Object.entries(await formatPages())) writeFileSync(join(root, 'docs', name), text);
 } finally {
   rmSync(bundle, { force: true });
 }

@@ -48,7 +48,7 @@ export const FEATURES = {
   'cache-from': '--cache-from',
   'cache-to': '--cache-to',
   squash: '--squash',
-  'format-docker': '--format docker',
+  'format-docker': '--output …,oci-mediatypes=false',
   credentials: 'sign-ins in the request',
   strict: '--strict',
   'compression-zstd': '--output …,compression=zstd',

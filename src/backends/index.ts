@@ -4,12 +4,7 @@ export { type BuildOptions, build, check, outline, plan, targets } from './build
 export { type BuildInput, buildWith, type Others, planWith } from './build-with.ts';
 export { configOfChanges } from './config-of-changes.ts';
 export { createBackend } from './create-backend.ts';
-export {
-  type BackendDecision,
-  type BackendReport,
-  type BackendStatus,
-  describeBackends,
-} from './describe-backends.ts';
+export type { BackendDecision, BackendReport, BackendStatus } from './describe-backends.ts';
 export { type Capabilities, FEATURES, type Feature } from './features.ts';
 export { type PullInput, type PushInput, pull, push, requireNative } from './images.ts';
 export {
@@ -20,11 +15,13 @@ export {
   parseBackendKind,
   parseImageOs,
 } from './kinds.ts';
+export { describeBackends, knownCapabilities, selectionMatrix } from './lazy.ts';
 export { type ContextEntry, type ListContextInput, listContext } from './list-context.ts';
 export { loadRequest } from './load-request.ts';
 export { type OpenedBackend, openBackend } from './open-backend.ts';
 export { openImageStore, removeStoreTree } from './open-image-store.ts';
 export { openRegistry } from './open-registry.ts';
 export type { BackendChoice, Selection } from './select-backend.ts';
+export type { MatrixRow } from './selection-matrix.ts';
 export * from './types.ts';
 export { type BackendUse, type UsedBackend, withBackend, withDeps } from './with-backend.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatPages } from '../../src/cli/docs/pages.ts';
 
-const pages = formatPages();
+const pages = await formatPages();
 
 describe.each(Object.entries(pages))('docs/%s', (name, text) => {
   it('is what `node tools/docs.mjs` writes', () => {
