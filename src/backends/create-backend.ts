@@ -1,5 +1,4 @@
 import type { BackendDeps } from './backend-deps.ts';
-import { createBackendWithoutEngine } from './backend-without-engine.ts';
 import type { BackendKind } from './kinds.ts';
 import { createNativeBackend } from './native/native-backend.ts';
 import type { BuildBackend } from './types.ts';
@@ -9,11 +8,13 @@ export async function createBackend(deps: BackendDeps, kind: BackendKind): Promi
   switch (kind) {
     case 'native':
       return createNativeBackend(deps);
+    case 'buildah-cli':
+      return (await import('./buildah-cli/buildah-backend.ts')).createBuildahBackend(deps);
+    case 'buildah-sidecar':
+      return (await import('./buildah-sidecar/sidecar-backend.ts')).createSidecarBackend(deps);
     case 'sandbox':
       return (await import('./sandbox/sandbox-backend.ts')).createSandboxBackend();
     case 'hcs':
       return (await import('./hcs/hcs-backend.ts')).createHcsBackend();
-    default:
-      return createBackendWithoutEngine({ name: kind, reason: 'it is not there yet', hint: 'Use native.' });
   }
 }
