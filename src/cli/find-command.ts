@@ -1,22 +1,20 @@
-import type { Command } from './command.ts';
-
-/** A command with the words that follow its name. */
-export interface FoundCommand {
-  readonly command: Command;
+/** A command's name with the words that follow it. */
+export interface FoundName<T extends string> {
+  readonly name: T;
   readonly rest: readonly string[];
 }
 
 /** The command that a line of words begins with. A name may have two words, such as `dockerfile fmt`. */
-export function findCommand(commands: readonly Command[], words: readonly string[]): FoundCommand | undefined {
+export function findName<T extends string>(names: readonly T[], words: readonly string[]): FoundName<T> | undefined {
   for (const length of [2, 1]) {
-    const name = words.slice(0, length).join(' ');
-    const command = words.length < length ? undefined : commands.find((known) => known.name === name);
-    if (command !== undefined) return { command, rest: words.slice(length) };
+    const line = words.slice(0, length).join(' ');
+    const name = words.length < length ? undefined : names.find((known) => known === line);
+    if (name !== undefined) return { name, rest: words.slice(length) };
   }
   return undefined;
 }
 
-/** The commands whose names begin with a word and have another: those of a group. */
-export function commandsOfGroup(commands: readonly Command[], group: string): readonly Command[] {
-  return commands.filter(({ name }) => name.startsWith(`${group} `));
+/** The names that begin with a word and have another: those of a group. */
+export function namesOfGroup<T extends string>(names: readonly T[], group: string): readonly T[] {
+  return names.filter((name) => name.startsWith(`${group} `));
 }

@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { runFake } from '../../test/cli/fake-context.ts';
-import { COMMANDS } from './command-table.ts';
+import { COMMAND_NAMES, loadCommands } from './command-table.ts';
 import { textWidth } from './terminal/text-width.ts';
 
+const COMMANDS = await loadCommands();
 const commands = COMMANDS.map((command) => [command.name, command] as const);
+
+describe('COMMAND_NAMES', () => {
+  it('holds the names that the commands themselves say', () => {
+    expect(COMMAND_NAMES).toEqual(COMMANDS.map(({ name }) => name));
+  });
+});
 
 describe('runCommandLine()', () => {
   it.each([['help'], ['--help'], ['-h']])('prints the overview for %s', async (word) => {

@@ -1,15 +1,14 @@
 import { type BuildError, exitCodeOf, toBuildError } from '../core/index.ts';
 import type { Command, CommandContext, TextOutput } from './command.ts';
-import { COMMANDS } from './command-table.ts';
+import { COMMAND_NAMES, loadCommand, loadCommands } from './command-table.ts';
 import { COMPLETE_VERB } from './completion/complete-verb.ts';
-import { printCompletion } from './completion/print-completion.ts';
-import { commandsOfGroup, findCommand } from './find-command.ts';
-import { formatCommandHelp, formatOverview } from './help.ts';
+import { findName, namesOfGroup } from './find-command.ts';
+import type { HelpLayout } from './help.ts';
 import { nearestName } from './options/nearest-name.ts';
 import { parseOptions } from './options/parse-options.ts';
 import { usage } from './options/values.ts';
 import { formatError } from './report/format-error.ts';
-import { type Style, styleFor } from './terminal/style.ts';
+import { styleFor } from './terminal/style.ts';
 
 const MAX_TEXT_COLUMNS = 100;
 const DEFAULT_COLUMNS = 80;
@@ -19,27 +18,28 @@ export async function runCommandLine(context: CommandContext, args: readonly str
   try {
     return await dispatch(context, args);
   } catch (thrown) {
-    return reportError(context, thrown, findCommand(COMMANDS, args)?.command.name);
+    return reportError(context, thrown, findName(COMMAND_NAMES, args)?.name);
   }
 }
 
 async function dispatch(context: CommandContext, args: readonly string[]): Promise<number> {
   const [verb, ...rest] = args;
   if (verb === undefined) {
-    printOverview(context, context.stderr);
+    await printOverview(context, context.stderr);
     return exitCodeOf('usage');
   }
   if (verb === 'help' || verb === '--help' || verb === '-h') return runHelp(context, rest);
   if (verb === COMPLETE_VERB) {
-    await printCompletion(context, COMMANDS, rest);
+    const { printCompletion } = await import('./completion/print-completion.ts');
+    await printCompletion(context, await loadCommands(), rest);
     return 0;
   }
-  const found = findCommand(COMMANDS, args);
+  const found = findName(COMMAND_NAMES, args);
   if (found === undefined) return runGroup(context, verb, rest);
-  const { command } = found;
+  const command = await loadCommand(found.name);
   const input = parseOptions(command.options, found.rest);
   if (input.wantsHelp) {
-    printHelp(context, command);
+    await printHelp(context, command);
     return 0;
   }
   checkPositionals(command, input.positionals);
@@ -62,10 +62,7 @@ function countOf(count: number): string {
 
 function unknownCommand(verb: string): BuildError {
   if (verb.startsWith('-')) return usage(`There is no option ${verb} before a command.`, 'See `zlayer help`.');
-  const nearest = nearestName(
-    verb,
-    COMMANDS.map(({ name }) => name),
-  );
+  const nearest = nearestName(verb, COMMAND_NAMES);
   return usage(
     `There is no command "${verb}".`,
     nearest === undefined ? 'See `zlayer help`.' : `Did you mean "zlayer ${nearest}"?`,
@@ -73,37 +70,39 @@ function unknownCommand(verb: string): BuildError {
 }
 
 /** A group alone, or with `--help`, lists its commands. */
-function runGroup(context: CommandContext, verb: string, [word]: readonly string[]): number {
-  const members = commandsOfGroup(COMMANDS, verb);
+async function runGroup(context: CommandContext, verb: string, [word]: readonly string[]): Promise<number> {
+  const members = namesOfGroup(COMMAND_NAMES, verb);
   if (members.length === 0) throw unknownCommand(verb);
   const isHelp = word === '--help' || word === '-h';
   if (word !== undefined && !isHelp) throw unknownCommand(`${verb} ${word}`);
   const output = isHelp ? context.stdout : context.stderr;
-  output.write(formatOverview(members, layoutOf(context, output)));
+  await printOverview(context, output, members);
   return isHelp ? 0 : exitCodeOf('usage');
 }
 
-function runHelp(context: CommandContext, words: readonly string[]): number {
+async function runHelp(context: CommandContext, words: readonly string[]): Promise<number> {
   const [verb] = words;
   if (verb === undefined || verb.startsWith('-')) {
-    printOverview(context, context.stdout);
+    await printOverview(context, context.stdout);
     return 0;
   }
-  const found = findCommand(COMMANDS, words);
+  const found = findName(COMMAND_NAMES, words);
   if (found === undefined) return runGroup(context, verb, [words[1] ?? '--help']);
-  printHelp(context, found.command);
+  await printHelp(context, await loadCommand(found.name));
   return 0;
 }
 
-function printHelp(context: CommandContext, command: Command): void {
+async function printHelp(context: CommandContext, command: Command): Promise<void> {
+  const { formatCommandHelp } = await import('./help.ts');
   context.stdout.write(formatCommandHelp(command, layoutOf(context, context.stdout)));
 }
 
-function printOverview(context: CommandContext, output: TextOutput): void {
-  output.write(formatOverview(COMMANDS, layoutOf(context, output)));
+async function printOverview(context: CommandContext, output: TextOutput, names = COMMAND_NAMES): Promise<void> {
+  const { formatOverview } = await import('./help.ts');
+  output.write(formatOverview(await loadCommands(names), layoutOf(context, output)));
 }
 
-function layoutOf(context: CommandContext, output: TextOutput): { readonly columns: number; readonly style: Style } {
+function layoutOf(context: CommandContext, output: TextOutput): HelpLayout {
   const columns = Math.min(output.columns() ?? DEFAULT_COLUMNS, MAX_TEXT_COLUMNS);
   return { columns, style: styleFor(output, context.env) };
 }

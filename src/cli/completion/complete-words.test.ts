@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../command-table.ts';
+import { loadCommands } from '../command-table.ts';
 import { type Completion, completeWords } from './complete-words.ts';
+
+const COMMANDS = await loadCommands();
 
 function complete(...words: string[]): Promise<Completion> {
   return completeWords(words, {

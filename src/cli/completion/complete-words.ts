@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { commandsOfGroup, findCommand } from '../find-command.ts';
+import { findName, namesOfGroup } from '../find-command.ts';
 import type { CompletionHint, OptionSpec, OptionTable } from '../options/option-table.ts';
 import { HELP_OPTION } from '../options/option-table.ts';
 
@@ -27,10 +27,12 @@ export async function completeWords(words: readonly string[], sources: Completio
     return completeVerb(current, sources, words.length <= 1);
   const isHelp = verb === 'help';
   const line = isHelp ? words.slice(1) : words;
-  const found = findCommand(sources.commands, line.slice(0, -1));
-  if (found === undefined) return line.length === 2 ? completeMember(line[0]!, current, sources) : NOTHING;
+  const found = findName(namesOf(sources), line.slice(0, -1));
+  const command = sources.commands.find(({ name }) => name === found?.name);
+  if (found === undefined || command === undefined)
+    return line.length === 2 ? completeMember(line[0]!, current, sources) : NOTHING;
   if (isHelp) return NOTHING;
-  const { command, rest: before } = found;
+  const before = found.rest;
   if (before.includes('--')) return completeHint(command.positionals.complete, { current, words, sources });
   const waiting = waitingOption(command.options, before.at(-1));
   if (waiting !== undefined) return completeValue(waiting, { current, words, sources });
@@ -46,32 +48,37 @@ export async function completeWords(words: readonly string[], sources: Completio
   return completeHint(command.positionals.complete, { current, words, sources });
 }
 
+const namesOf = ({ commands }: CompletionSources): readonly string[] => commands.map(({ name }) => name);
+
 interface At {
   readonly current: string;
   readonly words: readonly string[];
   readonly sources: CompletionSources;
 }
 
-function completeVerb(current: string, { commands }: CompletionSources, withHelp: boolean): Completion {
+function completeVerb(current: string, sources: CompletionSources, withHelp: boolean): Completion {
   const verbs = new Map<string, string>();
-  for (const { name, summary } of commands) {
+  for (const { name, summary } of sources.commands) {
     const [word = name, member] = name.split(' ');
-    if (!verbs.has(word)) verbs.set(word, member === undefined ? summary : `Commands: ${membersOf(commands, word)}`);
+    if (!verbs.has(word))
+      verbs.set(word, member === undefined ? summary : `Commands: ${membersOf(namesOf(sources), word)}`);
   }
   const help = withHelp ? [{ value: 'help', help: 'Show help' }] : [];
   const candidates = [...[...verbs].map(([value, text]) => ({ value, help: text })), ...help];
   return { candidates: candidates.filter(({ value }) => value.startsWith(current)), files: 'none' };
 }
 
-function membersOf(commands: readonly Command[], group: string): string {
-  return commandsOfGroup(commands, group)
-    .map(({ name }) => name.slice(group.length + 1))
+function membersOf(names: readonly string[], group: string): string {
+  return namesOfGroup(names, group)
+    .map((name) => name.slice(group.length + 1))
     .join(', ');
 }
 
 /** The second word of a command of a group. */
-function completeMember(group: string, current: string, { commands }: CompletionSources): Completion {
-  const candidates = commandsOfGroup(commands, group)
+function completeMember(group: string, current: string, sources: CompletionSources): Completion {
+  const members = new Set(namesOfGroup(namesOf(sources), group));
+  const candidates = sources.commands
+    .filter(({ name }) => members.has(name))
     .map(({ name, summary }) => ({ value: name.slice(group.length + 1), help: summary }))
     .filter(({ value }) => value.startsWith(current));
   return { candidates, files: 'none' };
