@@ -37,7 +37,7 @@ describe('formatDockerfile()', () => {
     'does not let a line go on that ends with the escape and %j',
     (space) => {
       const text = `FROM a\nRUN a \\${space}\nCMD b\n`;
-      expect(format(text)).toBe(space === '\r' ? 'FROM a\nRUN a \\\nCMD b\n' : text);
+      expect(format(text)).toBe(/^\r+$/.test(space) ? 'FROM a\nRUN a \\\nCMD b\n' : text);
     },
   );
   it('keeps heredocs to the byte', () => {

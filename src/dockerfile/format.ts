@@ -33,11 +33,10 @@ export function formatDockerfile(dockerfile: Dockerfile): string {
  * that the next line would go on from it.
  */
 function keepClosed(printed: string, behind: string, escapeChar: string): string {
-  const space = behind.endsWith('\r') ? behind.slice(0, -1) : behind;
+  // Carriage returns at the end of a line are part of that end.
+  const space = behind.replace(/\r+$/, '');
   const isOpen = printed.endsWith(escapeChar) && printed.at(-2) !== escapeChar;
-  if (!isOpen || !/[^ \t]/.test(space)) return printed;
-  // The last carriage return of a line is part of its end.
-  return printed + (space.endsWith('\r') ? behind : space);
+  return isOpen && /[^ \t]/.test(space) ? printed + space : printed;
 }
 
 /** All instructions in the order of the file, `FROM` and global `ARG` included. */
