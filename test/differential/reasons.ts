@@ -30,6 +30,7 @@ export const REASONS: Readonly<Record<string, string>> = {
     'An exception takes files in again at any depth (rule 144); buildah does not look below what two stars leave out.',
   'exclude-flag': '--exclude (rule 123) is younger than buildah 1.28.',
   heredocs: 'Heredocs (rules 31 to 38) are younger than buildah 1.28.',
+  'host-name': 'The name of the host is fixed (rule 164); buildah gives that of this host.',
   'line-length':
     'Lines may have any length (rule 17); buildah drops the rest of the file without a word, BuildKit fails.',
   'link-flag': '--link (rules 125 and 126) is younger than buildah 1.28.',
@@ -44,6 +45,8 @@ export const REASONS: Readonly<Record<string, string>> = {
     'Another frontend would read another language, and is refused (rule 1); buildah has no frontends and goes on.',
   overwrites: 'A file and a directory cannot replace each other (rule 107); buildah overwrites.',
   'parents-flag': '--parents (rule 124) is younger than buildah 1.28.',
+  'parents-of-exceptions':
+    'The directories above an exception are there as they are in the context (rules 114 and 144); buildah makes them with 0755.',
   'port-case': 'A protocol is stored in lower case (rule 22); buildah stores it as it is written.',
   'port-of-the-host': 'A port of the host is left out with a warning (rule 22); buildah stores its text.',
   'port-range': 'A range of ports is stored port by port (rule 21); buildah stores its text.',
@@ -61,6 +64,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   'stage-name-case': 'Names of stages have no case (rule 11); in buildah 1.28 they have.',
   'symbolic-modes': 'Symbolic modes (rule 122) are younger than buildah 1.28.',
   'tmpfs-removes': 'A temporary file system hides what lies below and leaves it alone (rule 163); buildah removes it.',
+  'tmpfs-size': 'The size of a temporary file system (rule 163) is younger than buildah 1.28.',
   'trigger-from-stage': 'A trigger may name stages of the child (rule 71); buildah does not find them.',
   'trim-forms': 'Patterns in expansions (rule 51) are younger than buildah 1.28.',
   'uncleaned-workdir':
