@@ -109,7 +109,9 @@ export function createBuildahBackend(deps: BuildahDeps): BuildBackend {
     manifestInspect: (list, context) =>
       within(context, async (operation) => (await lists()).inspectList(operation, list, context)),
     manifestPush: (input, context) =>
-      within(context, async (operation) => (await lists()).pushList(operation, input, context)),
+      within(context, async (operation) =>
+        (await lists()).pushList({ ...operation, registry: deps.registry }, input, context),
+      ),
     close: async () => undefined,
   };
 }

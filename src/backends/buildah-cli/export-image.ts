@@ -1,12 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { digestHex, digestOf, formatReference, parseReference, type RunContext } from '../../core/index.ts';
-import { type Descriptor, parseManifestOrIndex } from '../../oci/index.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import { formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
+import type { Store } from '../../store/index.ts';
 import type { LayerCompression, OutputInput } from '../types.ts';
-import { callBuildah } from './call-buildah.ts';
-import { findEntry, imageOfEntry } from './find-image.ts';
+import { withLoadedImage } from './load-image.ts';
 import type { Buildah } from './run-buildah.ts';
 
 export interface ExportInput {
@@ -27,43 +23,8 @@ export async function exportImage(
 ): Promise<void> {
   const { output } = input;
   if (output.kind === 'image' || output.kind === 'cacheonly') return;
-  const entry = await findEntry(deps.buildah, input.image, context);
-  const isList = (await imageOfEntry(deps.buildah, entry, context)) === undefined;
-  const directory = await mkdtemp(join(deps.workDir, 'export-'));
-  try {
-    const files = join(directory, 'files');
-    const args = isList
-      ? ['manifest', 'push', '--all', '--quiet', entry.id, `dir:${files}`]
-      : ['push', '--quiet', '--disable-compression', entry.id, `dir:${files}`];
-    await callBuildah(deps.buildah, { args, subject: { action: `export ${input.image}` } }, context);
-    const store = await openStore({ root: join(directory, 'store') });
-    const descriptor = await loadFiles(store, files, 'manifest.json');
-    await write(store, { ...input, output }, descriptor, context);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-/** Loads what buildah's `dir:` transport wrote: blobs by their digits, documents beside them. */
-async function loadFiles(store: Store, directory: string, name: string): Promise<Descriptor> {
-  const bytes = await readFile(join(directory, name));
-  const document = parseManifestOrIndex(bytes);
-  const { digest, sizeBytes } = await store.blobs.put(bytes);
-  if (document.kind === 'index') {
-    for (const member of document.index.manifests)
-      await loadFiles(store, directory, `${digestHex(member.digest)}.manifest.json`);
-    return { mediaType: document.index.mediaType!, digest, size: sizeBytes };
-  }
-  const { config, layers, mediaType } = document.manifest;
-  for (const blob of [config, ...layers]) {
-    const file = createReadStream(join(directory, digestHex(blob.digest)), { highWaterMark: 1 << 20 });
-    await store.blobs.write({ digest: blob.digest, sizeBytes: blob.size }, file);
-  }
-  return {
-    mediaType: mediaType ?? 'application/vnd.oci.image.manifest.v1+json',
-    digest: digestOf(bytes),
-    size: sizeBytes,
-  };
+  const work = (store: Store, descriptor: Descriptor): Promise<void> => write(store, input, descriptor, context);
+  await withLoadedImage(deps, { image: input.image, work }, context);
 }
 
 async function write(

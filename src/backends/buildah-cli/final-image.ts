@@ -1,6 +1,6 @@
-import { BuildError, type Digest, digestOf } from '../../core/index.ts';
+import { BuildError, type Digest } from '../../core/index.ts';
 import type { Graph, Vertex, VertexId } from '../../graph/index.ts';
-import { encodeManifest, type ImageConfig, type LayerRef, type Manifest, toDockerManifest } from '../../oci/index.ts';
+import type { ImageConfig, LayerRef } from '../../oci/index.ts';
 import { type AssembledImage, assembleImage } from '../assemble-image.ts';
 import type { LoweredRequest } from '../lower-request.ts';
 import type { BuildRequest } from '../types.ts';
@@ -33,8 +33,9 @@ export function finalImage(input: FinalInput): FinalImage {
     clockMs: input.clockMs,
     fixedClock: input.fixedClock,
     annotations: request.annotations ?? {},
+    format: request.format ?? 'oci',
   });
-  return { ...(request.format === 'docker' ? inDockerTypes(image) : image), layers };
+  return { ...image, layers };
 }
 
 function layersOf({ config, manifest }: Pick<StoredImage, 'config' | 'manifest'>): readonly LayerRef[] {
@@ -46,17 +47,6 @@ function layersOf({ config, manifest }: Pick<StoredImage, 'config' | 'manifest'>
     );
   }
   return manifest.layers.map((blob, index): LayerRef => ({ diffId: diffIds[index]!, blob }));
-}
-
-function inDockerTypes(image: AssembledImage): AssembledImage {
-  const manifest: Manifest = toDockerManifest(image.manifest);
-  const manifestBytes = encodeManifest(manifest);
-  const descriptor = {
-    mediaType: manifest.mediaType!,
-    digest: digestOf(manifestBytes),
-    size: manifestBytes.length,
-  };
-  return { ...image, manifest, manifestBytes, descriptor };
 }
 
 /** When buildah made each layer: a step from its cache keeps the time of the build that ran it. */

@@ -103,7 +103,7 @@ export async function imageOfEntry(
 ): Promise<StoredImage | undefined> {
   const image = await readStoredImage(buildah, entry.id, context).catch((error: unknown) => {
     // An empty list, or one without a member for this host.
-    if (error instanceof BuildError && error.code === 'BACKEND_FAILED') return undefined;
+    if (isBuildError(error, 'BACKEND_FAILED') || isBuildError(error, 'PLATFORM_NOT_FOUND')) return undefined;
     throw error;
   });
   return image?.id === entry.id ? image : undefined;

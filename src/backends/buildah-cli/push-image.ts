@@ -1,12 +1,16 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, type Digest, formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
+import type { Store } from '../../store/index.ts';
 import { type LendRegistry, withRegistry } from '../open-registry.ts';
 import type { ImageReceipt, PushImageInput } from '../types.ts';
 import { withAuthFile } from './auth-file.ts';
 import { callBuildah } from './call-buildah.ts';
 import { findEntry, imageOfEntry } from './find-image.ts';
+import { withLoadedImage } from './load-image.ts';
 import { pushList } from './manifest-list.ts';
+import { pushLoaded } from './push-loaded.ts';
 import { registryOptions } from './registry-options.ts';
 import { nameForBuildah } from './resolve-base.ts';
 import type { Buildah } from './run-buildah.ts';
@@ -32,6 +36,8 @@ export async function pushImage(deps: PushDeps, input: PushImageInput, context: 
     const signIns = credentials === undefined ? {} : { credentials };
     return pushList(deps, { list, destination: formatReference(target), ...signIns }, context);
   }
+  // To registries buildah compresses whatever it is told.
+  if (input.compression === 'none') return pushUncompressed(deps, { input, id: entry.id, target }, context);
   const name = nameForBuildah(target);
   const transfer = { kind: 'transfer', id: `push ${name}`, direction: 'push', name } as const;
   context.emit({ ...transfer, time: Date.now(), currentBytes: 0, done: false });
@@ -82,8 +88,16 @@ async function push(deps: PushDeps, { input, id, target }: Push, context: RunCon
   }
 }
 
+function pushUncompressed(deps: PushDeps, { input, id, target }: Push, context: RunContext): Promise<ImageReceipt> {
+  const compression = { compression: 'none' } as const;
+  return withRegistry(deps.registry, input.credentials, (lend) => {
+    const work = async (store: Store, descriptor: Descriptor): Promise<ImageReceipt> =>
+      pushLoaded({ store, client: await lend() }, { descriptor, target, compression }, context);
+    return withLoadedImage(deps, { image: id, work }, context);
+  });
+}
+
 function compressionOptions({ compression, compressionLevel }: PushImageInput): readonly string[] {
-  if (compression === 'none') return ['--disable-compression'];
   return [
     ...(compression === undefined ? [] : [`--compression-format=${compression}`]),
     ...(compressionLevel === undefined ? [] : [`--compression-level=${compressionLevel}`]),

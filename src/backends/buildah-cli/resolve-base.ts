@@ -91,7 +91,7 @@ async function findLocal(
 ): Promise<StoredImage | undefined> {
   const image = await readStoredImage(buildah, nameForBuildah(reference), context).catch((error: unknown) => {
     // A name that stands for a manifest list is no image that a stage can begin with.
-    if (isBuildError(error, 'BACKEND_FAILED')) return undefined;
+    if (isBuildError(error, 'BACKEND_FAILED') || isBuildError(error, 'PLATFORM_NOT_FOUND')) return undefined;
     throw error;
   });
   if (image === undefined) return undefined;

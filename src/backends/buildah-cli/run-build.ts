@@ -1,4 +1,6 @@
-import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuildError, isBuildError, type RunContext } from '../../core/index.ts';
 import type { Graph, VertexId } from '../../graph/index.ts';
@@ -40,6 +42,7 @@ export async function runBuild(
 ): Promise<string> {
   const { workDir, rendered } = run;
   const files = await writeFiles(run);
+  const temporary = await openShortPath(files.tmp);
   const follower = followSteps(progress, context);
   const output = createBuildOutput(rendered.stages, follower.sink);
   try {
@@ -47,7 +50,7 @@ export async function runBuild(
       buildah,
       {
         args: buildArguments(run, files),
-        env: { ...buildEnv(run), TMPDIR: files.tmp },
+        env: { ...buildEnv(run), TMPDIR: temporary.path },
         wrapper: wrapperOf(run, buildah),
         onOutput: output.write,
       },
@@ -67,7 +70,16 @@ export async function runBuild(
     if (current !== undefined && isBuildError(error)) progress.fail(current, error);
     await removeLeftovers(buildah, files.mounts, context);
     throw error;
+  } finally {
+    await temporary.close();
   }
+}
+
+/** buildah makes sockets in its temporary directory, whose paths must be short: a link leads there. */
+async function openShortPath(target: string): Promise<{ readonly path: string; readonly close: () => Promise<void> }> {
+  const path = join(tmpdir(), `zlb-${randomBytes(6).toString('hex')}`);
+  await symlink(target, path);
+  return { path, close: () => rm(path, { force: true }) };
 }
 
 interface BuildFiles {

@@ -1,0 +1,25 @@
+import { formatReference, type Reference, type RunContext } from '../../core/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { ImageReceipt, LayerCompression } from '../types.ts';
+
+/** An image or list that lies in a store, and where it goes. */
+export interface LoadedPush {
+  readonly descriptor: Descriptor;
+  readonly target: Reference;
+  readonly compression: LayerCompression;
+}
+
+/** Sends what was loaded from buildah's storage, by our own client. @throws BuildError `REGISTRY_*`. */
+export async function pushLoaded(
+  deps: { readonly store: Store; readonly client: RegistryClient },
+  { descriptor, target, compression }: LoadedPush,
+  context: RunContext,
+): Promise<ImageReceipt> {
+  const { writeRegistryOutput } = await import('../../outputs/index.ts');
+  const options = { compression: compression.compression ?? 'gzip', level: compression.compressionLevel } as const;
+  const [pushed] = await writeRegistryOutput(deps, { descriptor, references: [target], ...options }, context);
+  const { digest, mediaType, size } = pushed!.descriptor;
+  return { reference: formatReference(target), digest, mediaType, sizeBytes: size };
+}
