@@ -170,9 +170,9 @@ describe('build() without RUN', () => {
     ['FROM scratch\nCOPY missing /x\n', 'SOURCE_NOT_FOUND', 2],
     ['FROM scratch\nCOPY hidden /x\n', 'SOURCE_NOT_FOUND', 2],
     ['FROM scratch\nCPOY a b\n', 'DOCKERFILE_SYNTAX', 2],
-    ['FROM nobody/nothing:here\n', 'IMAGE_NOT_FOUND', undefined],
+    ['FROM nobody/nothing:here\n', 'IMAGE_NOT_FOUND', 1],
     ['FROM scratch\nENV a=${b:?unset}\n', 'DOCKERFILE_EXPANSION', 2],
-    ['FROM scratch\nCOPY --from=late a b\nFROM scratch AS late\nFROM 0\n', 'STAGE_NOT_FOUND', 1],
+    ['FROM scratch\nCOPY --from=late a b\nFROM scratch AS late\nFROM 0\n', 'STAGE_NOT_FOUND', 2],
   ])('fails on %j with %s and its line', async (text, code, line) => {
     const context = contextOf({ Dockerfile: text, '.dockerignore': 'hidden', hidden: 'x' });
     const target = text.includes('late') ? { target: '0' } : {};

@@ -81,6 +81,30 @@ describe('zlayer build', () => {
     });
   });
 
+  it('tells of an index by its digest and its images, which have ids of their own', async () => {
+    const arm64 = { ...RESULT, digest: fakeDigest('d'), platform: { os: 'linux', architecture: 'arm64' } };
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    const result = { ...RESULT, digest: fakeDigest('e'), mediaType, sizeBytes: 60_000_000, images: [RESULT, arm64] };
+    const line = ['build', '--iidfile', 'id', '--metadata-file=meta.json', '.'];
+    const { stderr } = await runFake(line, { ...createFakeBuilder({ result }), cwd: directory });
+    expect(stderr.split('\n').slice(-7, -1)).toEqual([
+      `  digest ${fakeDigest('e')}`,
+      '  name   me/app:1.0',
+      '  name   app:latest',
+      `  image  ${fakeDigest('a')}, 57.5MB in 1 layer, linux/amd64`,
+      `  image  ${fakeDigest('d')}, 57.5MB in 1 layer, linux/arm64`,
+      '  size   60MB',
+    ]);
+    expect(readFileSync(join(directory, 'id'), 'utf8')).toBe(fakeDigest('e'));
+    expect(JSON.parse(readFileSync(join(directory, 'meta.json'), 'utf8'))).toEqual({
+      'containerimage.descriptor': { mediaType, digest: fakeDigest('e'), size: 527 },
+      'containerimage.digest': fakeDigest('e'),
+      'image.name': 'docker.io/me/app:1.0,docker.io/library/app:latest',
+    });
+    const quiet = await runFake(['build', '-q', '.'], createFakeBuilder({ result }));
+    expect(quiet.stdout).toBe(`${fakeDigest('e')}\n`);
+  });
+
   it('says which file could not be written', async () => {
     const { status, stderr } = await runFake(['build', '--iidfile', 'no/such/id', '.'], {
       ...createFakeBuilder(),
