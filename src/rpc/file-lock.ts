@@ -69,8 +69,8 @@ function isDead(path: string, holder: string): boolean {
 
 /** Whether a process runs that began at the time (`startOf`) given; without that time, whether one with its number runs. */
 export function isRunning(pid: number, start: string): boolean {
-  const found = startOf(pid);
-  if (found !== undefined && start !== '0') return found === start;
+  // A process that has ended, but whose end nobody has taken note of, has no time of its own any more.
+  if (start !== '0') return startOf(pid) === start;
   try {
     process.kill(pid, 0);
     return true;
