@@ -52,7 +52,7 @@ describe.skipIf(skip)(`the corpus ${IS_ROOT ? 'as root' : 'as an ordinary user'}
       running[index]!.catch(() => undefined);
       verdicts.set(id, running[index]!);
     }
-  });
+  }, 400_000);
   afterAll(async () => {
     process.stdout.write(tally.format());
     await removeTempDir(root);
