@@ -42,8 +42,16 @@ export function rejectionOf(kind: BackendKind, os: ImageOs, host: HostFacts): st
   if (rule.images !== os) {
     return `The backend ${kind} builds ${imageOsName(rule.images)} images, and the image is to be a ${imageOsName(os)} one.`;
   }
-  if (rule.hosts.includes(hostOsOf(host)) || isConfiguredDaemon(kind, host)) return undefined;
-  return `The backend ${kind} cannot be used on this host, which is ${hostName(host)}: it ${rule.otherwise}.`;
+  const reason = hostRejectionOf(kind, host);
+  return reason === undefined
+    ? undefined
+    : `The backend ${kind} cannot be used on this host, which is ${hostName(host)}: it ${reason}.`;
+}
+
+/** What keeps a backend from this host: what it does, as the end of a sentence; undefined when nothing does. */
+export function hostRejectionOf(kind: BackendKind, host: HostFacts): string | undefined {
+  const { hosts, otherwise } = RULES[kind];
+  return hosts.includes(hostOsOf(host)) || isConfiguredDaemon(kind, host) ? undefined : otherwise;
 }
 
 function isConfiguredDaemon(kind: BackendKind, { env }: HostFacts): boolean {

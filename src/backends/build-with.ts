@@ -1,6 +1,7 @@
 import { BuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
 import type { Feature } from './features.ts';
 import type { Capable } from './refuse-unsupported.ts';
+import { checkConsistency } from './request-platforms.ts';
 import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, LoadedRequest } from './types.ts';
 
 /** The backends that an error may name as able to do what the chosen one cannot. */
@@ -29,6 +30,7 @@ export async function buildWith(
 ): Promise<BuildResult> {
   const { request } = loaded;
   checkPush(request);
+  checkConsistency(request);
   await requireAble(backend, { loaded, others, purpose: 'build' }, context);
   const built = await backend.buildImage(loaded, context);
   const image = built.digest;
@@ -61,15 +63,20 @@ async function requireAble(backend: BuildBackend, input: AbleInput, context: Run
     throwIfCancelled(context.signal);
     if (!found.available) throw unavailable(backend, found.reasons);
   }
-  const lacking = (Object.keys(backend.capabilities) as Feature[]).filter(
-    (name) => backend.capabilities[name] !== true,
-  );
-  if (lacking.length === 0) return;
+  const { capabilities } = backend;
+  const lacking = (Object.keys(capabilities) as Feature[]).filter((name) => capabilities[name] !== true);
+  if (!lacking.some((feature) => mayAsk(input.loaded.request, feature))) return;
   const [{ needsOf }, { refuseUnsupported }] = await Promise.all([
     import('./needs.ts'),
     import('./refuse-unsupported.ts'),
   ]);
   await refuseUnsupported(backend, needsOf(input.loaded, input.purpose), input.others);
+}
+
+/** Lets almost every build go on without computing its needs: native lacks one compression at most. */
+function mayAsk({ outputs = [] }: BuildRequest, feature: Feature): boolean {
+  if (feature !== 'compression-zstd') return true;
+  return outputs.some((output) => 'compression' in output && output.compression === 'zstd');
 }
 
 function unavailable({ name }: BuildBackend, reasons: readonly string[]): BuildError {

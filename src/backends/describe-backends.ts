@@ -1,6 +1,6 @@
 import { platformOfHost, type RunContext, toBuildError } from '../core/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
-import { adviceFor, DAEMON_ADDRESS, rejectionOf, WITHOUT_ENGINE } from './backend-rules.ts';
+import { adviceFor, DAEMON_ADDRESS, hostRejectionOf, WITHOUT_ENGINE } from './backend-rules.ts';
 import { createBackend } from './create-backend.ts';
 import type { Feature } from './features.ts';
 import { factsOfHost, type HostFacts, hostName, variableOf } from './host-facts.ts';
@@ -70,8 +70,9 @@ async function describeBackend(
   context: RunContext,
 ): Promise<BackendStatus> {
   const known = { name: kind, aliases: BACKEND_ALIASES[kind] };
-  const rejection = rejectionOf(kind, kind === 'hcs' ? 'windows' : 'linux', host);
-  if (rejection !== undefined) return { ...known, status: 'unavailable', details: [rejection] };
+  const rejection = hostRejectionOf(kind, host);
+  if (rejection !== undefined)
+    return { ...known, status: 'unavailable', details: [`Not on this host: it ${rejection}.`] };
   if (WITHOUT_ENGINE.includes(kind)) {
     const details = [`This version cannot build on ${hostName(host)} yet.`];
     return { ...known, status: 'unavailable', details };

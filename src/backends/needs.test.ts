@@ -150,6 +150,12 @@ ADD $URL/repo.git /r
     ]);
   });
 
+  it('looks at every platform of several', () => {
+    const text = 'FROM scratch AS amd64\nFROM scratch AS arm64\nCOPY --link a /a\nFROM $TARGETARCH\n';
+    expect(featuresOf(text, { platform: 'linux/amd64' })).not.toContain('copy-link');
+    expect(featuresOf(text, { platform: 'linux/amd64,linux/arm64' })).toContain('copy-link');
+  });
+
   it('sees a stage of another architecture, and not one of this host', () => {
     const stages = `FROM --platform=$BUILDPLATFORM scratch AS tools\nFROM --platform=${FOREIGN} scratch AS other\n`;
     expect(featuresOf(`${stages}FROM scratch\nCOPY --from=tools /a /\n`)).toEqual([]);

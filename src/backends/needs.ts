@@ -5,6 +5,7 @@ import type { Feature } from './features.ts';
 import { featuresOfInstruction } from './instruction-needs.ts';
 import { lowerOptions } from './lower-request.ts';
 import { featuresOfOptions } from './option-needs.ts';
+import { forPlatform, platformsOf } from './request-platforms.ts';
 import type { LoadedRequest } from './types.ts';
 
 /** Something that a request asks of its backend. */
@@ -28,7 +29,9 @@ export function needsOf(loaded: LoadedRequest, purpose: 'build' | 'plan' = 'buil
   };
   if (purpose === 'plan') add({ feature: 'plan' });
   for (const feature of featuresOfOptions(loaded.request, host)) add({ feature });
-  for (const need of needsOfStages(loaded, host)) add(need);
+  for (const platform of platformsOf(loaded.request)) {
+    for (const need of needsOfStages(forPlatform(loaded, platform), host)) add(need);
+  }
   return [...needs.values()];
 }
 
