@@ -11,7 +11,7 @@ interface CacheDocument {
   /** Those without `blob` are the manifest's layers, in its order. The others are layers of bases, which stay in their registries. */
   readonly layers: ReadonlyArray<LayerRef | { readonly diffId: Digest }>;
   readonly records: ReadonlyArray<{
-    readonly key: string;
+    readonly keys: readonly string[];
     /** Positions in `layers`, lowest layer first. */
     readonly layers: readonly number[];
     readonly createdMs: number;
@@ -31,17 +31,17 @@ export interface EncodedCache {
  * @param bases layers of base images: those that a registry has are named, not carried.
  */
 export function encodeCache(records: readonly CacheRecord[], bases: ReadonlySet<Digest>): EncodedCache {
-  const sorted = [...new Map(records.map((record) => [record.key, record])).values()].toSorted((a, b) =>
-    a.key < b.key ? -1 : 1,
-  );
+  const sorted = records
+    .map((record) => ({ ...record, keys: record.keys.toSorted() }))
+    .toSorted((a, b) => (a.keys[0]! < b.keys[0]! ? -1 : 1));
   const layers = new Map(sorted.flatMap((record) => record.layers.map((layer) => [layer.diffId, layer] as const)));
   const positions = new Map([...layers.keys()].map((diffId, at) => [diffId, at]));
   const isCarried = (layer: LayerRef): boolean => layer.origin === undefined || !bases.has(layer.diffId);
   const document: CacheDocument = {
     version: 1,
     layers: [...layers.values()].map((layer) => (isCarried(layer) ? { diffId: layer.diffId } : layer)),
-    records: sorted.map(({ key, createdMs, layers: stack }) => ({
-      key,
+    records: sorted.map(({ keys, createdMs, layers: stack }) => ({
+      keys,
       layers: stack.map((layer) => positions.get(layer.diffId)!),
       createdMs,
     })),
@@ -67,8 +67,8 @@ export function parseCache(
     if (blob === undefined) throw invalid('it names more layers than its manifest has');
     return { diffId: layer.diffId, blob, ...(origin === undefined ? {} : { origin }) };
   });
-  return document.records.map(({ key, layers: positions, createdMs }) => ({
-    key,
+  return document.records.map(({ keys, layers: positions, createdMs }) => ({
+    keys,
     createdMs,
     layers: positions.map((at) => layers[at] ?? fail('a record names a layer that is not there')),
   }));
@@ -87,13 +87,19 @@ function parseDocument(bytes: Uint8Array): CacheDocument {
     Array.isArray(layers) &&
     layers.every((layer: Partial<LayerRef>) => isDigest(layer?.diffId ?? '') && isBlobOrAbsent(layer.blob)) &&
     Array.isArray(records) &&
-    records.every(({ key, layers: at, createdMs }) => isText(key) && Array.isArray(at) && Number.isFinite(createdMs));
+    records.every(
+      ({ keys, layers: at, createdMs }) => areTexts(keys) && Array.isArray(at) && Number.isFinite(createdMs),
+    );
   if (!sound) throw invalid('its config does not have the form of a cache');
   return value as CacheDocument;
 }
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isText);
 }
 
 function isBlobOrAbsent(blob: Partial<Descriptor> | undefined): boolean {

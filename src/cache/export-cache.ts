@@ -1,11 +1,12 @@
 import { BuildError, type Digest, parseReference, type RunContext, toBuildError } from '../core/index.ts';
 import { blobOf, type Descriptor, encodeManifest, type LayerRef, MEDIA_TYPES } from '../oci/index.ts';
-import { writeOciOutput, writeRegistryOutput } from '../outputs/index.ts';
+import { compressLayers, writeOciOutput, writeRegistryOutput } from '../outputs/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { Lease, Store } from '../store/index.ts';
 import { CACHE_CONFIG_TYPE, encodeCache } from './cache-document.ts';
 import { openCacheStorage } from './import-cache.ts';
 import { DEFAULT_TAG, sweepLayout } from './storage/local.ts';
+import { writeS3Cache } from './storage/s3.ts';
 import type { CacheRecord, CacheTarget } from './types.ts';
 
 export interface ExportDeps {
@@ -45,6 +46,7 @@ export async function exportCache(deps: ExportDeps, input: ExportInput, context:
 }
 
 function nameOf(target: CacheTarget): string {
+  if (target.kind === 's3') return `s3://${target.bucket}/${target.prefix ?? ''}${target.name ?? DEFAULT_TAG}`;
   return target.kind === 'registry' ? target.reference : target.directory;
 }
 
@@ -57,17 +59,33 @@ async function writeCache(
   const { configBytes, carried } = encodeCache(records, bases);
   await bringMissing(deps, { target, carried }, context);
   const descriptor = await storeManifest({ store, lease }, configBytes, carried);
+  await writeImage(deps, { target, descriptor }, context);
+}
+
+async function writeImage(
+  deps: ExportDeps,
+  { target, descriptor }: { readonly target: CacheTarget; readonly descriptor: Descriptor },
+  context: RunContext,
+): Promise<void> {
+  const { store } = deps;
   const { compression = 'gzip', compressionLevel: level } = target;
-  if (target.kind === 'registry') {
-    const references = [parseReference(target.reference)];
-    const client = await deps.client();
-    await writeRegistryOutput({ store, client }, { descriptor, references, compression, level }, context);
-    return;
+  switch (target.kind) {
+    case 'registry': {
+      const output = { descriptor, references: [parseReference(target.reference)], compression, level };
+      await writeRegistryOutput({ store, client: await deps.client() }, output, context);
+      return;
+    }
+    case 'local': {
+      const images = [{ descriptor, references: [target.tag ?? DEFAULT_TAG] }];
+      const { directory: destination } = target;
+      await writeOciOutput({ store }, { images, destination, tar: false, compression, level }, context);
+      return sweepLayout(destination);
+    }
+    case 's3': {
+      const image = await compressLayers(store, { descriptor, compression, level }, context);
+      return writeS3Cache(target, image, context).finally(() => image.close());
+    }
   }
-  const images = [{ descriptor, references: [target.tag ?? DEFAULT_TAG] }];
-  const { directory: destination } = target;
-  await writeOciOutput({ store }, { images, destination, tar: false, compression, level }, context);
-  sweepLayout(destination);
 }
 
 /** Layers of an imported cache may never have been fetched: those that the target lacks are fetched now. */

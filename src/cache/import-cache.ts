@@ -11,6 +11,7 @@ import type { RegistryClient } from '../registry/index.ts';
 import { CACHE_CONFIG_TYPE, parseCache } from './cache-document.ts';
 import { createLocalStorage } from './storage/local.ts';
 import { createRegistryStorage } from './storage/registry.ts';
+import { createS3Storage } from './storage/s3.ts';
 import type { CacheLocation, CacheRecord, CacheStorage, ImportedCache } from './types.ts';
 
 /** More than the config of any cache. */
@@ -18,9 +19,14 @@ const CONFIG_LIMIT_BYTES = 64 << 20;
 
 /** Opens the storage of a cache; nothing is read yet. @throws BuildError `REFERENCE_INVALID`, `USAGE`. */
 export function openCacheStorage(client: () => Promise<RegistryClient>, location: CacheLocation): CacheStorage {
-  return location.kind === 'registry'
-    ? createRegistryStorage(client, location.reference)
-    : createLocalStorage(location.directory, location.tag);
+  switch (location.kind) {
+    case 'registry':
+      return createRegistryStorage(client, location.reference);
+    case 'local':
+      return createLocalStorage(location.directory, location.tag);
+    case 's3':
+      return createS3Storage(location);
+  }
 }
 
 /**
@@ -77,7 +83,7 @@ function toCache(
   storage: CacheStorage,
   { manifest, records }: { readonly manifest: Manifest; readonly records: readonly CacheRecord[] },
 ): ImportedCache {
-  const byKey = new Map(records.map((record) => [record.key, record]));
+  const byKey = new Map(records.flatMap((record) => record.keys.map((key) => [key, record])));
   const blobs = new Set(manifest.layers.map((layer) => layer.digest));
   return {
     name: storage.name,

@@ -7,7 +7,27 @@ export type CacheLocation =
   /** An image manifest under a tag of its own. */
   | { readonly kind: 'registry'; readonly reference: string }
   /** An OCI image layout; `tag` tells several caches of one directory apart. */
-  | { readonly kind: 'local'; readonly directory: string; readonly tag?: string };
+  | { readonly kind: 'local'; readonly directory: string; readonly tag?: string }
+  /** Objects of a bucket of S3, or of any store that speaks its protocol. */
+  | ({ readonly kind: 's3' } & S3Location);
+
+/** Where in which S3 store, and who asks. */
+export interface S3Location {
+  readonly bucket: string;
+  readonly region: string;
+  /** Tells several caches of one bucket apart; default `latest`. */
+  readonly name?: string;
+  /** Before the names of all objects, such as `team/`; default empty. */
+  readonly prefix?: string;
+  /** Default Amazon's endpoint of the region. */
+  readonly endpointUrl?: string;
+  /** The bucket is part of the path, not of the host's name. */
+  readonly usePathStyle?: boolean;
+  /** Default the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. */
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+  readonly sessionToken?: string;
+}
 
 /** A shared cache that a build leaves behind. */
 export type CacheTarget = CacheLocation & {
@@ -20,9 +40,10 @@ export type CacheTarget = CacheLocation & {
   readonly compressionLevel?: number;
 };
 
-/** The result of a step as it travels: under its cache key, the whole stack of layers that it ends with. */
+/** The result of a step as it travels: under its cache keys, the whole stack of layers that it ends with. */
 export interface CacheRecord {
-  readonly key: string;
+  /** All that the step was looked up by, or could have been. */
+  readonly keys: readonly string[];
   /** Lowest first. */
   readonly layers: readonly LayerRef[];
   /** When the step really ran. */

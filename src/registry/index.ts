@@ -8,5 +8,5 @@ export { redactText } from './redact.ts';
 export { loadRegistryHosts, type RegistryHostsOptions } from './registry-hosts.ts';
 export type { Timing } from './retry.ts';
 export { eraseCredentials, type SavedCredentials, type SignIn, saveCredentials } from './save-credentials.ts';
-export type { Timeouts } from './transport.ts';
+export { createTransport, DEFAULT_TIMEOUTS, type HttpResponse, type Timeouts } from './transport.ts';
 export * from './types.ts';

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BuildEvent, type BuildRequest, type BuildResult, build } from '../../src/index.ts';
 import { type DockerRegistry, missingPrograms, startDockerRegistry } from '../registry/docker-registry.ts';
 import { importBusybox, missingForRun } from './busybox-image.ts';
+import { S3_KEY, type S3Store, startS3Store } from './s3-store.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'zlayer-shared-cache-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -117,6 +118,57 @@ describe('a local shared cache', () => {
     });
     const observed = await run(machine(), contextOf(FILES), { cacheTo: [{ ...target, ignoreError: true }] });
     expect(warnings(observed).join()).toContain(`CacheNotExported: The cache ${file} was not written`);
+  });
+});
+
+describe('a shared cache in a bucket', () => {
+  let bucket: S3Store;
+  beforeAll(async () => {
+    bucket = await startS3Store();
+  });
+  afterAll(async () => bucket.close());
+
+  const location = (name: string) =>
+    ({
+      kind: 's3',
+      bucket: 'team',
+      region: 'eu-1',
+      prefix: 'caches/',
+      name,
+      endpointUrl: bucket.endpointUrl,
+      usePathStyle: true,
+      ...S3_KEY,
+    }) as const;
+
+  it('gives another machine every step, though the store stumbles', async () => {
+    const context = contextOf({ ...FILES, tool: 'in a bucket' });
+    bucket.stumble(2);
+    await run(machine(), context, { cacheTo: [{ ...location('main'), mode: 'max' }] });
+    bucket.stumble(2);
+    const second = await run(machine(), context, { cacheFrom: [location('main')] });
+    expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
+    expect([...bucket.objects.keys()]).toContain('team/caches/manifests/main');
+  });
+
+  it('is not sent again what it has', async () => {
+    const context = contextOf({ ...FILES, tool: 'twice' });
+    const dataDir = machine();
+    const target = [{ ...location('twice'), mode: 'max' }] as const;
+    await run(dataDir, context, { cacheTo: target });
+    const before = bucket.served.length;
+    await run(dataDir, context, { cacheTo: target });
+    const puts = bucket.served.slice(before).filter((line) => line.startsWith('PUT'));
+    expect(puts).toEqual(['PUT team/caches/manifests/twice']);
+  });
+
+  it('is a warning when the key is wrong, and when there is none yet', async () => {
+    const observed = await run(machine(), contextOf(FILES), {
+      cacheFrom: [{ ...location('main'), secretAccessKey: 'wrong' }, location('nothing')],
+    });
+    expect(warnings(observed).toSorted()).toEqual([
+      'CacheNotImported: The cache s3://team/caches/main is not used: The bucket team denies access: The signature does not match.',
+      'CacheNotImported: The cache s3://team/caches/nothing is not used: there is none yet.',
+    ]);
   });
 });
 

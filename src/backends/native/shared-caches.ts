@@ -1,8 +1,6 @@
 import type { CacheLocation, CacheRecord, ImportedCache } from '../../cache/index.ts';
 import type { BlobId, RunContext } from '../../core/index.ts';
-import type { OpResult } from '../../engine/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
-import type { CachedResult, ResultCache } from '../../solver/index.ts';
 
 /** The caches that a request takes results from. They are read while the build begins; who asks waits for them. */
 export interface SharedCaches {
@@ -47,30 +45,4 @@ function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** A cache that remembers every result that went through it, under all its keys: what a build can leave to others. */
-export function recordResults(cache: ResultCache<OpResult>): {
-  readonly cache: ResultCache<OpResult>;
-  readonly records: () => readonly CacheRecord[];
-} {
-  const records = new Map<string, CacheRecord>();
-  const record = (key: string, { result, createdMs }: CachedResult<OpResult>): void => {
-    if (result.kind === 'layers') records.set(key, { key, layers: result.layers, createdMs });
-  };
-  return {
-    records: () => [...records.values()],
-    cache: {
-      ...cache,
-      lookup: async (key) => {
-        const hit = await cache.lookup(key);
-        if (hit !== undefined) record(key, hit);
-        return hit;
-      },
-      save: async (keys, cached) => {
-        for (const key of keys) record(key, cached);
-        await cache.save(keys, cached);
-      },
-    },
-  };
 }

@@ -22,7 +22,7 @@ import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
 import { createOpRunner, type StepEngine } from './op-runner.ts';
 import { requireEmulation } from './require-emulation.ts';
 import { resolveImage } from './resolve-image.ts';
-import { openSharedCaches, recordResults, type SharedCaches } from './shared-caches.ts';
+import { openSharedCaches, type SharedCaches } from './shared-caches.ts';
 import { createStepCache } from './step-cache.ts';
 
 /** Steps that mostly wait run well beyond the number of cores. */
@@ -92,7 +92,7 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
     parallelism: request.parallelism ?? Math.max(MIN_PARALLELISM, availableParallelism()),
     mode: job.mode,
   };
-  const { cache, records } = recordResults(createStepCache({ store, lease, shared }));
+  const cache = createStepCache({ store, lease, shared });
   if (job.mode === 'run') {
     const plan = (inner: RunContext) => solve({ runner, cache }, { ...input, mode: 'plan' }, inner);
     await requireEmulation({ store, plan }, lowered.graph, context);
@@ -103,7 +103,7 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
     await steps.close();
   });
   refuseWarnings();
-  return { lowered, outcomes, shared, records: records(), clockMs, fixedClock: epoch !== undefined };
+  return { lowered, outcomes, shared, records: cache.records(), clockMs, fixedClock: epoch !== undefined };
 }
 
 /** SOURCE_DATE_EPOCH by option or build arg, in seconds. @throws BuildError `USAGE` when it is no number. */

@@ -1,15 +1,10 @@
+import type { CacheRecord } from '../../cache/index.ts';
 import { digestHex, digestOf } from '../../core/index.ts';
 import type { OpResult } from '../../engine/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
-import { type CachedResult, changesBetween, type ResultCache } from '../../solver/index.ts';
+import { changesBetween, type ResultCache } from '../../solver/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
 import type { SharedCaches } from './shared-caches.ts';
-
-/** A step's result as the store keeps it. */
-interface CacheRecord {
-  readonly layers: readonly LayerRef[];
-  readonly createdMs: number;
-}
 
 export interface StepCacheDeps {
   readonly store: Store;
@@ -17,11 +12,19 @@ export interface StepCacheDeps {
   readonly shared: SharedCaches;
 }
 
+/** The cache of one build, and what went through it. */
+export interface StepCache extends ResultCache<OpResult> {
+  /** Every result that the build looked up or made, under all the keys that are known of it: what it can leave to others. */
+  records(): readonly CacheRecord[];
+}
+
 /**
  * The solver's cache: the store, then the shared caches, whose results the store keeps from then on. A record of the store
  * counts only while every layer is here, or can be fetched again.
  */
-export function createStepCache({ store, lease, shared }: StepCacheDeps): ResultCache<OpResult> {
+export function createStepCache({ store, lease, shared }: StepCacheDeps): StepCache {
+  /** By the solver's result, which is one value however it was found. */
+  const seen = new Map<OpResult, CacheRecord>();
   const lookUpHere = async (key: string): Promise<CacheRecord | undefined> => {
     const record = await store.records.get<CacheRecord>('cache', key);
     if (record === undefined) return undefined;
@@ -30,20 +33,27 @@ export function createStepCache({ store, lease, shared }: StepCacheDeps): Result
   };
   const lookUpShared = async (key: string): Promise<CacheRecord | undefined> => {
     const found = await shared.find(key);
-    if (found === undefined) return undefined;
-    const record = { layers: found.layers, createdMs: found.createdMs };
-    await store.records.put('cache', key, record);
-    return record;
+    if (found !== undefined) await put(found);
+    return found;
+  };
+  const put = async (record: CacheRecord): Promise<void> => {
+    await Promise.all(record.keys.map((key) => store.records.put('cache', key, record)));
   };
   return {
+    records: () => [...seen.values()],
     async lookup(key) {
       const record = (await lookUpHere(key)) ?? (await lookUpShared(key));
       if (record === undefined) return undefined;
-      return { result: { kind: 'layers', layers: record.layers }, createdMs: record.createdMs };
+      const result: OpResult = { kind: 'layers', layers: record.layers };
+      seen.set(result, record);
+      return { result, createdMs: record.createdMs };
     },
-    async save(keys, cached) {
-      const record = toRecord(cached);
-      if (record !== undefined) await Promise.all(keys.map((key) => store.records.put('cache', key, record)));
+    async save(keys, { result, createdMs }) {
+      if (result.kind !== 'layers' || keys.length === 0) return;
+      const known = seen.get(result)?.keys ?? [];
+      const record = { keys: [...new Set([...known, ...keys])], layers: result.layers, createdMs };
+      seen.set(result, record);
+      await put(record);
     },
     async explain(slot, inputs) {
       const before = await store.records.get<Record<string, string>>('slots', slotKey(slot));
@@ -60,11 +70,6 @@ export function createStepCache({ store, lease, shared }: StepCacheDeps): Result
 
 function slotKey(slot: string): string {
   return digestHex(digestOf(slot));
-}
-
-function toRecord(cached: CachedResult<OpResult>): CacheRecord | undefined {
-  const { result, createdMs } = cached;
-  return result.kind === 'layers' ? { layers: result.layers, createdMs } : undefined;
 }
 
 async function isAvailable(lease: Lease, layer: LayerRef): Promise<boolean> {

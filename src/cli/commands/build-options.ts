@@ -64,7 +64,7 @@ export const BUILD_OPTIONS = {
   network: {
     kind: 'text',
     placeholder: 'MODE',
-    help: 'Network of RUN: default, none or host',
+    help: 'Network of RUN: default (that of this machine), none or host',
     defaultText: 'default',
   },
   'shm-size': { kind: 'text', placeholder: 'SIZE', help: 'Size of /dev/shm in RUN', defaultText: '64m' },
@@ -89,12 +89,12 @@ export const BUILD_OPTIONS = {
   'cache-from': {
     kind: 'list',
     placeholder: 'CACHE',
-    help: 'Shared cache to take results from: NAME, type=registry,ref=NAME or type=local,src=DIR[,tag=TAG]; one that is missing is a warning',
+    help: 'Shared cache to take results from: NAME, type=registry,ref=NAME, type=local,src=DIR[,tag=TAG] or type=s3,bucket=B,region=R[,name=N]; one that is missing is a warning',
   },
   'cache-to': {
     kind: 'list',
     placeholder: 'CACHE',
-    help: 'Shared cache to write: type=registry,ref=NAME or type=local,dest=DIR[,tag=TAG], with mode=min|max (the steps of the image, or all), compression=…, ignore-error=true',
+    help: 'Shared cache to write: type=registry,ref=NAME, type=local,dest=DIR[,tag=TAG] or type=s3,bucket=B,region=R[,name=N], with mode=min|max (the steps of the image, or all), compression=…, ignore-error=true',
   },
   quiet: { kind: 'boolean', short: 'q', help: 'Print nothing but the image id' },
   ...PROGRESS_OPTION,

@@ -12,6 +12,18 @@ describe('parseCacheFrom()', () => {
     ['type=registry,ref=app:cache', { kind: 'registry', reference: 'app:cache' }],
     ['type=local,src=dir', { kind: 'local', directory: 'dir' }],
     ['type=local,src=dir,tag=main', { kind: 'local', directory: 'dir', tag: 'main' }],
+    [
+      'type=s3,bucket=b,region=eu-1,name=main,prefix=p/,endpoint_url=http://127.0.0.1:9000,use_path_style=true',
+      {
+        kind: 's3',
+        bucket: 'b',
+        region: 'eu-1',
+        name: 'main',
+        prefix: 'p/',
+        endpointUrl: 'http://127.0.0.1:9000',
+        usePathStyle: true,
+      },
+    ],
   ])('reads %s', (text, location) => {
     expect(parseCacheFrom([text])).toEqual([location]);
   });
@@ -19,8 +31,9 @@ describe('parseCacheFrom()', () => {
   it.each([
     ['type=registry', 'USAGE', 'lacks ref='],
     ['type=local,dest=dir', 'UNSUPPORTED', 'dest=dir'],
+    ['type=s3,bucket=b', 'USAGE', 'lacks region='],
     ['ref=app', 'UNSUPPORTED', 'has no type'],
-    ['type=azblob,name=x', 'UNSUPPORTED', 'name=x'],
+    ['type=azblob,account=x', 'UNSUPPORTED', 'account=x'],
     ['type=azblob', 'UNSUPPORTED', 'unknown type'],
     ['type=local,src=dir,loose', 'USAGE', 'loose'],
   ])('refuses %s', (text, code, part) => {

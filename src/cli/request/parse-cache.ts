@@ -7,30 +7,46 @@ const COMPRESSIONS = ['gzip', 'zstd', 'none'] as const;
 /** Attributes of buildx that describe what is always so here, by the value that they may have. */
 const ALWAYS_SO: Readonly<Record<string, string>> = { 'oci-mediatypes': 'true', 'image-manifest': 'true' };
 
+/** Where a cache lies in a bucket, in buildx's names. */
+const S3_ATTRIBUTES = [
+  'bucket',
+  'region',
+  'name',
+  'prefix',
+  'endpoint_url',
+  'use_path_style',
+  'access_key_id',
+  'secret_access_key',
+  'session_token',
+];
+
 type Option = '--cache-from' | '--cache-to';
 
 /**
- * Reads `--cache-from` in buildx's notation: `type=registry,ref=NAME`, `type=local,src=DIRECTORY[,tag=TAG]`, or a name alone.
+ * Reads `--cache-from` in buildx's notation: `type=registry,ref=NAME`, `type=local,src=DIRECTORY[,tag=TAG]`,
+ * `type=s3,bucket=…,region=…`, or a name alone.
  *
  * @throws BuildError `USAGE`; `UNSUPPORTED` for types and attributes that are not offered.
  */
 export function parseCacheFrom(texts: readonly string[]): readonly CacheLocation[] {
   return texts.map((text) => {
     if (!text.includes('=')) return { kind: 'registry', reference: text };
-    const attributes = readAttributes(text, '--cache-from', ['ref', 'src', 'tag']);
+    const attributes = readAttributes(text, '--cache-from', ['ref', 'src', 'tag', ...S3_ATTRIBUTES]);
     return toLocation(attributes, { option: '--cache-from', text, directory: 'src' });
   });
 }
 
 /**
- * Reads `--cache-to` in buildx's notation: `type=registry,ref=NAME` or `type=local,dest=DIRECTORY[,tag=TAG]`, with `mode=min|max`,
+ * Reads `--cache-to` in buildx's notation: `type=registry,ref=NAME` `type=local,dest=DIRECTORY[,tag=TAG]` or
+ * `type=s3,bucket=…,region=…`, with `mode=min|max`,
  * `compression`, `compression-level` and `ignore-error`.
  *
  * @throws BuildError as `parseCacheFrom`.
  */
 export function parseCacheTo(texts: readonly string[]): readonly CacheTarget[] {
   return texts.map((text) => {
-    const known = ['ref', 'dest', 'tag', 'mode', 'compression', 'compression-level', 'ignore-error'];
+    const common = ['mode', 'compression', 'compression-level', 'ignore-error'];
+    const known = ['ref', 'dest', 'tag', ...common, ...S3_ATTRIBUTES];
     const attributes = readAttributes(text.includes('=') ? text : `type=registry,ref=${text}`, '--cache-to', known);
     const level = attributes.get('compression-level');
     const compression = choose(attributes, 'compression', COMPRESSIONS);
@@ -71,13 +87,34 @@ function toLocation(
   if (type === 'local') {
     return { kind: 'local', directory: required(directory), ...(tag === undefined ? {} : { tag }) };
   }
+  if (type === 's3') return toS3(attributes, { bucket: required('bucket'), region: required('region') });
   throw new BuildError(
     'UNSUPPORTED',
     `${option} "${text}" ${type === undefined ? 'has no type' : `has an unknown type`}.`,
     {
-      hint: 'The types are registry and local.',
+      hint: 'The types are registry, local and s3.',
     },
   );
+}
+
+function toS3(
+  attributes: ReadonlyMap<string, string>,
+  required: { readonly bucket: string; readonly region: string },
+): CacheLocation {
+  const names = {
+    name: 'name',
+    prefix: 'prefix',
+    endpointUrl: 'endpoint_url',
+    accessKeyId: 'access_key_id',
+    secretAccessKey: 'secret_access_key',
+    sessionToken: 'session_token',
+  };
+  const given = Object.entries(names).flatMap(([name, key]) => {
+    const value = attributes.get(key);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const usePathStyle = choose(attributes, 'use_path_style', ['true', 'false']) === 'true';
+  return { kind: 's3', ...required, ...Object.fromEntries(given), ...(usePathStyle ? { usePathStyle } : {}) };
 }
 
 function choose<T extends string>(
