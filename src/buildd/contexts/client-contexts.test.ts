@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ContextStore, openContextStore } from './context-store.ts';
 import type { ContentPiece } from './receive-contents.ts';
+import { removeTree } from './remove-tree.ts';
 import type { TreeEntry } from './tree-entry.ts';
 
 const ALICE = 'a'.repeat(64);
@@ -19,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   store.close();
-  rmSync(directory, { recursive: true, force: true });
+  removeTree(directory);
 });
 
 const hexOf = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -217,14 +218,20 @@ describe('openTree()', () => {
 
   it('verifies contents from before the last boot when they are wanted', async () => {
     const contexts = store.of(ALICE);
-    const { tree } = await contexts.offer(streamOf(file('a', 'good'), file('b', 'damaged')));
-    await contexts.upload(streamOf(piece('good'), piece('damaged')));
+    const entries = [
+      file('a', 'good'),
+      file('b', 'damaged'),
+      other('directory', 'c', { mode: 0o500 }),
+      file('c/d', ''),
+    ];
+    const { tree } = await contexts.offer(streamOf(...entries));
+    await contexts.upload(streamOf(piece('good'), piece('damaged'), piece('')));
     await contexts.openTree(tree, NEVER);
     writeFileSync(contexts.folder.path(hexOf('damaged')), '');
     store.close();
     writeFileSync(join(directory, '0/boot'), 'an earlier boot');
     store = openContextStore({ directory, maxBytes: 1 << 20 });
-    const again = await store.of(ALICE).offer(streamOf(file('a', 'good'), file('b', 'damaged')));
+    const again = await store.of(ALICE).offer(streamOf(...entries));
     expect(again).toEqual({ tree, missing: [{ digest: hexOf('damaged'), have: 0 }] });
   });
 });

@@ -1,16 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
 import { BuildError, type Digest, digestHex, isDigest, throwIfCancelled } from '../../core/index.ts';
 import { createTreeChecker, type TreeLimits } from './check-tree.ts';
 import { type ContentFolder, createContentFolder, namesIn } from './content-folder.ts';
@@ -22,6 +11,7 @@ import {
   receivedBytes,
   type Uploads,
 } from './receive-contents.ts';
+import { removeTree } from './remove-tree.ts';
 import { formatEntry, type TreeEntry } from './tree-entry.ts';
 
 /** What an offered tree still needs. */
@@ -65,7 +55,7 @@ const WRITE_BYTES = 1 << 18;
 export function createClientContexts(options: ClientContextsOptions): ClientContexts {
   const { directory } = options;
   const places = { trees: `${directory}/trees`, partial: `${directory}/partial`, tmp: `${directory}/tmp` };
-  rmSync(places.tmp, { recursive: true, force: true });
+  removeTree(places.tmp);
   for (const place of Object.values(places)) mkdirSync(place, { recursive: true, mode: 0o700 });
   const folder = createContentFolder({ directory: `${directory}/contents`, oldDirectory: `${directory}/old` });
   const uploads: Uploads = { folder, partialDirectory: places.partial, active: new Map(), reserve: options.reserve };
@@ -98,7 +88,7 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
       await layOutTree(folder, { listFile: listFile(hex), directory: temporary }, signal);
       renameSync(temporary, target);
     } finally {
-      removeTreeOf(temporary);
+      removeTree(temporary);
     }
   };
   const openTree = async (tree: string, signal: AbortSignal): Promise<OpenTree> => {
@@ -138,7 +128,7 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
     removeTree: (hex) => {
       const trash = `${places.tmp}/trash-${++serial}`;
       renameSync(`${places.trees}/${hex}`, trash);
-      removeTreeOf(trash);
+      removeTree(trash);
     },
     removeOldPartials: (olderThanMs) => {
       for (const name of namesIn(places.partial)) {
@@ -195,23 +185,6 @@ function markUsed(path: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Directories of a tree may have modes that forbid their owner to remove what is in them. */
-function removeTreeOf(directory: string): void {
-  try {
-    rmSync(directory, { recursive: true, force: true });
-  } catch {
-    unlockDirectories(directory);
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-function unlockDirectories(directory: string | Buffer): void {
-  chmodSync(directory, 0o700);
-  for (const entry of readdirSync(directory, { withFileTypes: true, encoding: 'buffer' })) {
-    if (entry.isDirectory()) unlockDirectories(Buffer.concat([Buffer.from(directory), Buffer.from('/'), entry.name]));
   }
 }
 

@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { BuildError } from '../../core/index.ts';
 import { type Lock, readOwner, tryLock } from '../../store/index.ts';
 import type { TreeLimits } from './check-tree.ts';
 import { type ClientContexts, createClientContexts } from './client-contexts.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { namesIn } from './content-folder.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** The build contexts that clients have sent, kept between builds and runs of the daemon. */
 export interface ContextStore {
@@ -87,8 +88,7 @@ function forgetLastBoot(directory: string): void {
   if (readMark(mark) !== bootId) {
     for (const name of namesIn(directory).filter(isIdentity)) {
       const client = `${directory}/${name}`;
-      for (const part of ['trees', 'partial', 'tmp', 'old'])
-        rmSync(`${client}/${part}`, { recursive: true, force: true });
+      for (const part of ['trees', 'partial', 'tmp', 'old']) removeTree(`${client}/${part}`);
       if (namesIn(client).includes('contents')) renameSync(`${client}/contents`, `${client}/old`);
     }
   }
