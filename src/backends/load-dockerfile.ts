@@ -42,7 +42,7 @@ export function loadDockerfile(load: LoadInput): LoadedDockerfile {
     const dockerfile = parse(load, input.text, input.fileName ?? 'Dockerfile');
     return { dockerfile, ignore: loadIgnoreFile(contextDir, undefined) };
   }
-  const path = input === undefined ? findDefault(contextDir) : resolvePath(load, input.path);
+  const path = input === undefined ? findDefault(load) : resolvePath(load, input.path);
   const dockerfile = parse(load, readDockerfile(path), input?.path ?? basename(path));
   return { dockerfile, ignore: loadIgnoreFile(contextDir, path) };
 }
@@ -52,18 +52,23 @@ function parse({ syntax }: LoadInput, text: string, fileName: string): Dockerfil
   return parseDockerfile(text, { fileName });
 }
 
-function findDefault(contextDir: string | undefined): string {
+function findDefault({ contextDir, isLocal }: LoadInput): string {
   for (const name of contextDir === undefined ? [] : DEFAULT_NAMES) {
     const path = join(contextDir!, name);
     if (isFile(path)) return path;
   }
   throw new BuildError(
     'DOCKERFILE_NOT_FOUND',
-    `There is no Dockerfile or Containerfile in ${contextDir ?? 'the empty context'}.`,
+    `There is no Dockerfile or Containerfile in ${whereOf(contextDir, isLocal)}.`,
     {
       hint: 'Name the file with -f, or name the directory that holds it as the last argument.',
     },
   );
+}
+
+/** What was unpacked into the store is known to people by what they gave. */
+function whereOf(contextDir: string | undefined, isLocal: boolean): string {
+  return contextDir === undefined ? 'the empty context' : isLocal ? contextDir : 'the context that was given';
 }
 
 function resolvePath(load: LoadInput, path: string): string {

@@ -46,21 +46,23 @@ async function contextDirectory(
   context: RunContext,
 ): Promise<string | undefined> {
   if (input.kind === 'empty') return undefined;
-  if (input.kind === 'directory') return checkDirectory(input.path);
+  if (input.kind === 'directory')
+    return checkDirectory(
+      input.path,
+      'The last argument is the directory whose files COPY and ADD may use, often `.`.',
+    );
   const { fetchContext } = await import('../engine/remote.ts');
   return fetchContext(deps, input, context);
 }
 
-function checkDirectory(path: string): string {
+function checkDirectory(path: string, hint: string): string {
   const absolute = resolve(path);
   const found = quietStat(absolute);
   if (found?.isDirectory() === true) return absolute;
   throw new BuildError(
     'CONTEXT_NOT_FOUND',
     `The build context ${path} is ${found === undefined ? 'not there' : 'not a directory'}.`,
-    {
-      hint: 'The last argument is the directory whose files COPY and ADD may use, often `.`.',
-    },
+    { hint },
   );
 }
 
@@ -82,7 +84,8 @@ async function namedDirectories(
     if (/^(docker-image|oci-layout):\/\/|^(target|input):/.test(value)) continue;
     const isUrl = /^(https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(value);
     const input: ContextInput = isUrl ? { kind: 'url', url: value } : { kind: 'directory', path: value };
-    const directory = await contextDirectory(deps, input, context);
+    const hint = `It is named by --build-context ${name}=…: give a directory, a URL, docker-image://REFERENCE, oci-layout://PATH or target:STAGE.`;
+    const directory = isUrl ? await contextDirectory(deps, input, context) : checkDirectory(value, hint);
     directories.set(name, { directory, ignore: isUrl ? undefined : loadIgnoreFile(directory, undefined) });
   }
   return directories;
