@@ -36,7 +36,8 @@ export function describeContract(kind: BackendKind, programs: readonly string[] 
     beforeAll(async () => {
       around = await openSurroundings();
       subject = await open();
-      expect(await subject.backend.isAvailable(QUIET)).toEqual({ available: true, details: expect.any(String) });
+      const found = await subject.backend.isAvailable(QUIET);
+      expect(found, JSON.stringify(found)).toEqual({ available: true, details: expect.any(String) });
     });
     afterAll(async () => {
       for (const each of opened) await each.close();

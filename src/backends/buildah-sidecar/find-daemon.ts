@@ -41,8 +41,13 @@ export function findDaemon({ program, dataDir }: SidecarConfiguration, env: Env)
   });
 }
 
+/** A directory of PATH may be one that this user cannot look into. */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
 }
 
 function isProgram(path: string): boolean {
