@@ -9,6 +9,8 @@ export interface LayerLinks {
   follow(place: Place): Place;
   /** An id shared by exactly the visible names of one file; undefined when it has one name. */
   idOf(place: Place): string | undefined;
+  /** Where the visible names of a file are; at least its own. */
+  namesOf(place: Place): readonly Place[];
 }
 
 /**
@@ -28,23 +30,25 @@ export function createLayerLinks(tocs: readonly Toc[], merged: MergedNames): Lay
     const found = merged.find(tocs[place.layer]!.path(place.node))?.self;
     return found?.layer === place.layer && found.node === place.node;
   };
-  const ids = new Map<string, string | undefined>();
+  const visible = new Map<string, readonly Place[]>();
+  const namesOf = (place: Place): readonly Place[] => {
+    const file = follow(place);
+    const group = tocs[file.layer]!.linkGroup(file.node);
+    const key = fileKey(tocs, file);
+    const links = linksTo.get(key);
+    if (group === 0 && links === undefined) return [place];
+    const known = visible.get(key);
+    if (known !== undefined) return known;
+    const own = group === 0 ? [file.node] : tocs[file.layer]!.groupMembers(group);
+    const names = [...own.map((node) => ({ layer: file.layer, node })), ...(links ?? [])].filter(isVisible);
+    visible.set(key, names);
+    return names;
+  };
 
   return {
     follow,
-    idOf(place) {
-      const file = follow(place);
-      const group = tocs[file.layer]!.linkGroup(file.node);
-      const key = fileKey(tocs, file);
-      const links = linksTo.get(key);
-      if (group === 0 && links === undefined) return undefined;
-      if (ids.has(key)) return ids.get(key);
-      const own = group === 0 ? [file.node] : tocs[file.layer]!.groupMembers(group);
-      const names = [...own.map((node) => ({ layer: file.layer, node })), ...(links ?? [])];
-      const id = names.filter(isVisible).length > 1 ? key : undefined;
-      ids.set(key, id);
-      return id;
-    },
+    idOf: (place) => (namesOf(place).length > 1 ? fileKey(tocs, follow(place)) : undefined),
+    namesOf,
   };
 }
 

@@ -106,6 +106,9 @@ describe('squashLayers()', () => {
     ]);
     expect(await squashed([[file('b')]], [[file('x')], [hardlink('a', 'b')]])).toEqual(['hardlink a > b', 'file x']);
     expect(await squashed([[file('b')]], [[hardlink('a', 'b')], [{ whiteout: 'b' }]])).toEqual(['file a', '- b']);
+    // The file's first name is replaced by a link to another name that it has in the base.
+    const linked = [[file('a')], [hardlink('c', 'a')]];
+    expect(await squashed(linked, [[hardlink('a', 'c')], [file('x')]])).toEqual(['hardlink a > c', 'file x']);
   });
 
   it('puts members below a symlink of the base where it leads', async () => {

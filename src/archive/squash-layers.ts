@@ -114,21 +114,15 @@ function fileAt(squash: Squash, path: BytePath, self: Place): LayerItem {
   const file = links.follow(self);
   const entry: Entry = { ...entryAt(squash, file), path };
   const linkId = links.idOf(self);
-  const first = linkId === undefined ? undefined : (firstNames.get(linkId) ?? nameInBase(squash, file));
+  const first = linkId === undefined ? undefined : (firstNames.get(linkId) ?? nameInBase(squash, self));
   if (first !== undefined) return { entry: { ...entry, type: 'hardlink', sizeBytes: 0, linkTarget: first } };
   if (linkId !== undefined) firstNames.set(linkId, path);
   if (entry.type !== 'file' || entry.sizeBytes === 0) return { entry };
   return { entry, content: tocs[file.layer]!.content(file.node, layers[file.layer]!.tarPath) };
 }
 
-/** The first name of a file of the base that is still there. */
-function nameInBase({ tocs, merged, baseCount }: Squash, file: Place): BytePath | undefined {
-  if (file.layer >= baseCount) return undefined;
-  const toc = tocs[file.layer]!;
-  const group = toc.linkGroup(file.node);
-  const names = (group === 0 ? [file.node] : toc.groupMembers(group)).filter((node) => {
-    const found = merged.find(toc.path(node))?.self;
-    return found?.layer === file.layer && found.node === node;
-  });
-  return names.map((node) => toc.path(node)).sort()[0];
+/** The first name of a file that the base keeps for it. */
+function nameInBase({ tocs, links, baseCount }: Squash, self: Place): BytePath | undefined {
+  const kept = links.namesOf(self).filter(({ layer }) => layer < baseCount);
+  return kept.map(({ layer, node }) => tocs[layer]!.path(node)).sort()[0];
 }
