@@ -23,6 +23,8 @@ const CACHED = /^--> Using cache [0-9a-f]{64}$/;
 const DONE = /^(.*?)(--> [0-9a-f]{11,12})$/s;
 const COMMIT = /^(.*?)((?:\[\d+\/\d+\] )?COMMIT)$/s;
 const TRANSFER = /^(Getting image source signatures|Copying (blob|config) |Writing manifest|Storing signatures)/;
+/** What may become a line of buildah's, also behind output without a line end. */
+const OWN_BEGIN = /-->|--?$|^\[\d*$|^\[\d+\/|^S|\[[\d/]*(\] ?)?$|(\] )?C(O(M(M(IT?)?)?)?)?$/;
 /** What buildah says on stderr of itself; never the step's. */
 const OWN_ERROR =
   /^(Error: |subprocess exited |process exited with error|process failed to start|exit status \d|error running container: |time="|\[Warning\] )/;
@@ -93,7 +95,7 @@ export function createBuildOutput(stages: readonly RenderedStage[], sink: BuildO
   /** The begin of a line that may still become one of buildah's is kept until it is whole. */
   const flushPart = (stream: 'stdout' | 'stderr'): void => {
     const part = pending[stream];
-    const mayBeOwn = stream === 'stdout' ? /^[[S]|--?>?[^\n]{0,15}$|(^|\])[ COMIT]*$/ : /^[EspetE[]/;
+    const mayBeOwn = stream === 'stdout' ? OWN_BEGIN : /^[Espet[]/;
     if (part === '' || held !== '' || mayBeOwn.test(part)) return;
     pending[stream] = '';
     isFresh = false;
