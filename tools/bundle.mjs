@@ -24,13 +24,40 @@ function librariesApart(asked) {
 }
 
 /**
- * Bundles entries with everything but libraries. Gives the text of the modules by file name, and the libraries' modules
- * that they ask for in `../libraries/`.
+ * Bundles entries with everything but libraries. Gives the text of the modules by file name, the libraries' modules
+ * that they ask for in `../libraries/`, and for a source file the names of its module and of those that it imports.
  */
 export async function bundleModules({ root, entryPoints, define, plugins = [] }) {
   const asked = new Set();
-  const options = { ...chunked(root), entryPoints, define, plugins: [...plugins, librariesApart(asked)] };
-  return { modules: await toModules(await build(options)), libraries: [...asked].sort() };
+  const options = {
+    ...chunked(root),
+    entryPoints,
+    define,
+    plugins: [...plugins, librariesApart(asked)],
+    metafile: true,
+  };
+  const built = await build(options);
+  const modulesOf = (source) => modulesBehind(built.metafile.outputs, source);
+  return { modules: await toModules(built), libraries: [...asked].sort(), modulesOf };
+}
+
+/** The module of a source file that is loaded on its own, and those that it imports, directly or not. */
+function modulesBehind(outputs, source) {
+  const entry = Object.keys(outputs).find((path) => outputs[path].entryPoint === source);
+  const reached = new Set(entry === undefined ? [] : [entry]);
+  for (const path of reached) {
+    for (const { path: imported, kind } of outputs[path].imports)
+      if (kind === 'import-statement' && imported in outputs) reached.add(imported);
+  }
+  return [...reached].map((path) => basename(path));
+}
+
+/** One file of several modules: an object of their functions, as `src/cli/start/load-modules.ts` runs them. */
+export function packModules(modules) {
+  const wrapped = Object.entries(modules).map(
+    ([name, text]) => `${JSON.stringify(name)}:(module,exports,require,__filename,__dirname)=>{${text}\n}`,
+  );
+  return `({\n${wrapped.join(',\n')}\n})`;
 }
 
 /** Bundles the modules of libraries that are asked for. Each has the exports that Node would give it. */

@@ -32,7 +32,8 @@ function createLoader(args: readonly string[]): ModuleLoader {
   const verb = args.find((arg) => !arg.startsWith('-')) ?? 'help';
   const { version, arch, platform, execArgv, env } = process;
   const key = [VERSION, ZLAYER_MODULES_DIGEST, verb, version, arch, platform, ...execArgv, env.NODE_OPTIONS].join(' ');
-  return createModuleLoader({ directory: __dirname, cache: openCodeCache(env), key, require });
+  const pack = 'command/build.pack.cjs';
+  return createModuleLoader({ directory: __dirname, pack, cache: openCodeCache(env), key, require });
 }
 
 void main();

@@ -81,6 +81,25 @@ describe('the start of the program', () => {
     expect(fs.statSync(join(code(), name)).uid).toBe(0);
   });
 
+  it.runIf(process.platform === 'linux')('builds with one file of code and the compiled code of it', async () => {
+    const [context, store] = [join(home, 'context'), join(home, 'store')];
+    fs.mkdirSync(context);
+    fs.writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+    fs.cpSync(join(directory, 'dist'), join(home, 'dist'), { recursive: true });
+    for (const name of fs.readdirSync(join(home, 'dist/command')))
+      if (name !== 'build.pack.cjs') fs.rmSync(join(home, 'dist/command', name));
+    fs.rmSync(join(home, 'dist/libraries'), { recursive: true });
+    const build = (): Promise<{ readonly stderr: string }> =>
+      run(process.execPath, [join(home, 'dist/zlayer.cjs'), 'build', '--progress=plain', '-t', 'one', context], {
+        env: { PATH: process.env['PATH'], HOME: home, ZLAYER_DATA_DIR: store },
+      });
+    expect((await build()).stderr).toMatch(/^ {2}name +\S*one:latest$/m);
+    await build();
+    const kept = files();
+    await build();
+    expect(files()).toEqual(kept);
+  });
+
   it('takes code of other flags of V8 for none', async () => {
     const [plain, flagged] = [{}, { NODE_OPTIONS: '--max-old-space-size=300' }];
     const first = await start(['images', '--help'], plain);

@@ -19,12 +19,13 @@ async function valuesOf(...words: string[]): Promise<readonly string[]> {
 describe('completeWords()', () => {
   it('offers commands with their summaries', async () => {
     expect(await valuesOf('pu')).toEqual(['push', 'pull']);
-    expect(await valuesOf('help', 'bu')).toEqual(['build']);
+    expect(await valuesOf('help', 'bu')).toEqual(['build', 'buildd']);
     const firstWords = new Set(COMMANDS.map(({ name }) => name.split(' ')[0]));
     expect(await valuesOf('')).toEqual([...firstWords, 'help']);
-    expect((await complete('build')).candidates).toEqual([
-      { value: 'build', help: 'Build an image from a Dockerfile' },
-    ]);
+    expect((await complete('build')).candidates).toContainEqual({
+      value: 'build',
+      help: 'Build an image from a Dockerfile',
+    });
     expect(await complete('nonsense', '')).toEqual({ candidates: [], files: 'none' });
   });
 

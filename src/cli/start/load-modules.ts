@@ -1,18 +1,30 @@
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 import type { CodeCache, CompiledCode } from './code-cache.ts';
 
 type Require = (specifier: string) => unknown;
 type ModuleFunction = (...scope: readonly [{ exports: unknown }, unknown, Require, string, string]) => void;
 
-interface LoadedModule {
-  readonly module: { exports: unknown };
+type ModuleFunctions = Readonly<Record<string, ModuleFunction>>;
+
+/** A file as V8 took it. */
+interface CompiledFile {
   readonly script: Script;
   /** What the code is kept under: changes when the file does. */
   readonly name: string;
   /** V8 took what the cache had of it. */
   readonly isCached: boolean;
+}
+
+interface LoadedModule {
+  readonly module: { exports: unknown };
+  readonly run: ModuleFunction;
+  readonly name: string;
+  /** The cache has code of a run that used this module. */
+  readonly isCached: boolean;
+  /** A module of the pack has no code of its own. */
+  readonly script: Script | undefined;
 }
 
 /** Loads the command's CommonJS modules (`tools/bundle.mjs` makes them) with what V8 compiled in earlier runs. */
@@ -26,6 +38,8 @@ export interface ModuleLoader {
 export interface ModuleLoaderDeps {
   /** The command's directory. */
   readonly directory: string;
+  /** The file of several modules that lie beside it: what most runs load is read and compiled at once. */
+  readonly pack: string;
   readonly cache: CodeCache | undefined;
   /** What the code depends on beside the files: versions, command, flags. */
   readonly key: string;
@@ -36,49 +50,81 @@ export interface ModuleLoaderDeps {
 export function createModuleLoader(deps: ModuleLoaderDeps): ModuleLoader {
   const { cache, key } = deps;
   const compiled = cache?.read(key);
+  const pack = compileFile(join(deps.directory, deps.pack), compiled?.code, ['', '']);
+  const packed = openPack(pack, dirname(deps.pack), compiled?.code);
   const modules = new Map<string, LoadedModule>();
   const load = (path: string): unknown => {
     const known = modules.get(path);
     if (known !== undefined) return known.module.exports;
     const filename = join(deps.directory, path);
-    const made = compile(filename, compiled?.code);
+    const made = packed(path) ?? compileModule(filename, compiled?.code);
     modules.set(path, made);
-    const { module, script } = made;
+    const { module } = made;
     const require: Require = (name) => (name.startsWith('.') ? load(join(dirname(path), name)) : deps.require(name));
-    const run = script.runInThisContext() as ModuleFunction;
-    run(module, module.exports, require, filename, dirname(filename));
+    made.run(module, module.exports, require, filename, dirname(filename));
     return module.exports;
   };
   const save = (): void => {
     const loaded = [...modules.values()];
     if (cache === undefined || (compiled?.isFresh === true && loaded.every(({ isCached }) => isCached))) return;
-    cache.write(key, new Map([...(compiled?.code ?? []), ...loaded.map(codeOf)]));
+    cache.write(key, new Map([...(compiled?.code ?? []), ...[pack, ...loaded].map(codeOf)]));
   };
   return { load, save };
 }
 
-const WRAPPER = '(module,exports,require,__filename,__dirname)=>{';
+/** Finds modules in the pack by their paths. */
+function openPack(
+  { script, name, isCached }: CompiledFile,
+  folder: string,
+  code: CompiledCode['code'] | undefined,
+): (path: string) => LoadedModule | undefined {
+  const functions = script.runInThisContext() as ModuleFunctions;
+  return (path) => {
+    const run = dirname(path) === folder ? functions[basename(path)] : undefined;
+    if (run === undefined) return undefined;
+    const own = `${name} ${basename(path)}`;
+    return {
+      module: { exports: {} },
+      run,
+      name: own,
+      isCached: isCached && code?.has(own) === true,
+      script: undefined,
+    };
+  };
+}
 
-/** A module is ASCII: read as Latin-1, nothing is decoded. */
-function compile(filename: string, code: CompiledCode['code'] | undefined): LoadedModule {
+const WRAPPER = ['(module,exports,require,__filename,__dirname)=>{', '\n}'] as const;
+
+function compileModule(filename: string, code: CompiledCode['code'] | undefined): LoadedModule {
+  const file = compileFile(filename, code, WRAPPER);
+  return { ...file, module: { exports: {} }, run: file.script.runInThisContext() as ModuleFunction };
+}
+
+/** A file is ASCII: read as Latin-1, nothing is decoded. */
+function compileFile(
+  filename: string,
+  code: CompiledCode['code'] | undefined,
+  [before, after]: readonly [string, string],
+): CompiledFile {
   const file = fs.openSync(filename, 'r');
   try {
     const { size, mtimeMs } = fs.fstatSync(file);
     const name = `${filename} ${size} ${mtimeMs}`;
     const cachedData = code?.get(name);
-    const script = new Script(`${WRAPPER}${fs.readFileSync(file, 'latin1')}\n}`, {
+    const script = new Script(`${before}${fs.readFileSync(file, 'latin1')}${after}`, {
       filename,
-      columnOffset: -WRAPPER.length,
+      columnOffset: -before.length,
       ...(cachedData === undefined ? {} : { cachedData }),
     });
-    const isCached = cachedData !== undefined && script.cachedDataRejected !== true;
-    return { module: { exports: {} }, script, name, isCached };
+    return { script, name, isCached: cachedData !== undefined && script.cachedDataRejected !== true };
   } finally {
     fs.closeSync(file);
   }
 }
 
+const NO_CODE = Buffer.alloc(0);
+
 /** V8 writes the functions that it took from the cache as well as those that this run compiled. */
-function codeOf({ name, script }: LoadedModule): readonly [string, Buffer] {
-  return [name, script.createCachedData()];
+function codeOf({ name, script }: Pick<LoadedModule, 'name' | 'script'>): readonly [string, Buffer] {
+  return [name, script?.createCachedData() ?? NO_CODE];
 }
