@@ -1,6 +1,5 @@
 // Bundles of CommonJS modules, as the command loads them (`src/cli/start/load-modules.ts`). A bundle is a folder: a file for
 // each entry, for each part that is loaded later, and for each part that several of them share.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules, createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { build, transform } from 'esbuild';
@@ -63,19 +62,28 @@ export function packModules(modules) {
 /** Bundles the modules of libraries that are asked for. Each has the exports that Node would give it. */
 export async function bundleLibraries({ root, specifiers }) {
   if (specifiers.length === 0) return {};
-  const folder = join(root, 'node_modules/.cache', `zlayer-libraries-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
-  try {
-    const entryPoints = {};
-    for (const [specifier, names] of await readExports(specifiers)) {
-      const name = libraryName(specifier);
-      entryPoints[name] = join(folder, `${name}.mjs`);
-      writeFileSync(entryPoints[name], reexport(specifier, names));
-    }
-    return await toModules(await build({ ...chunked(root), entryPoints }));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const exported = await readExports(specifiers);
+  const entryPoints = Object.fromEntries(specifiers.map((each) => [libraryName(each), `${REEXPORT}:${each}`]));
+  return await toModules(await build({ ...chunked(root), entryPoints, plugins: [reexports(root, exported)] }));
+}
+
+const REEXPORT = 'reexport';
+
+/** Entries that are in no file: the checkout may belong to another user. */
+function reexports(root, exported) {
+  return {
+    name: 'reexports',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: new RegExp(`^${REEXPORT}:`) }, ({ path }) => ({
+        path: path.slice(REEXPORT.length + 1),
+        namespace: REEXPORT,
+      }));
+      onLoad({ filter: /^/, namespace: REEXPORT }, ({ path }) => ({
+        contents: reexport(path, exported.get(path)),
+        resolveDir: root,
+      }));
+    },
+  };
 }
 
 /** The names that Node finds in libraries: in a CommonJS one, more than a bundler can see. */
