@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBase } from '../../../test/support/base-images.ts';
@@ -10,21 +10,16 @@ import { openStore, type Store } from '../../store/index.ts';
 import { loadRequest } from '../load-request.ts';
 import type { BuildBackend, BuildRequest, BuildResult } from '../types.ts';
 import { createBuildahBackend } from './buildah-backend.ts';
+import { buildahCandidates } from './find-buildah.ts';
 
 const skip = lacksPrograms('the backend buildah-cli', [...BUILDAH_PROGRAMS, 'mmdebstrap', 'busybox', 'flock']);
 const QUIET = { signal: new AbortController().signal, emit: () => undefined };
 
-describe('createBuildahBackend() without buildah', () => {
-  it('says how to install it, and that it cannot build', async () => {
-    const root = makeTempDir('nobuildah');
-    const store = await openStore({ root });
-    const env = { PATH: root };
-    const usual = ['/usr/bin/buildah', '/usr/local/bin/buildah', '/bin/buildah'].some((path) => existsSync(path));
-    const backend = createBuildahBackend({ store, env, registry: () => Promise.reject(new Error('no registry')) });
-    const found = await backend.isAvailable(QUIET);
-    expect(found.available || found.reasons[0]?.includes('not installed')).toBe(true);
-    if (!usual) expect(found.available).toBe(false);
-    await removeTempDir(root);
+describe('createBuildahBackend() and its program', () => {
+  it('is looked for in the data directory, then in PATH, then where it usually is', () => {
+    const candidates = buildahCandidates({ dataDir: '/data', env: { PATH: '/own:relative:/usr/bin' } });
+    const first = ['/data/bin/buildah', '/own/buildah', '/usr/bin/buildah', '/usr/local/bin/buildah'];
+    expect(candidates.slice(0, 4)).toEqual(first);
   });
 
   it('refuses one that is too old, naming both versions', async () => {
