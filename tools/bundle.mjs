@@ -75,13 +75,14 @@ function reexports(root, exported) {
     name: 'reexports',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: new RegExp(`^${REEXPORT}:`) }, ({ path }) => ({
-        path: path.slice(REEXPORT.length + 1),
+        // An ES module to Node by its name, and so the `default` of a CommonJS library is what Node would give.
+        path: `${path.slice(REEXPORT.length + 1)}.mjs`,
         namespace: REEXPORT,
       }));
-      onLoad({ filter: /^/, namespace: REEXPORT }, ({ path }) => ({
-        contents: reexport(path, exported.get(path)),
-        resolveDir: root,
-      }));
+      onLoad({ filter: /^/, namespace: REEXPORT }, ({ path }) => {
+        const specifier = path.slice(0, -'.mjs'.length);
+        return { contents: reexport(specifier, exported.get(specifier)), resolveDir: root };
+      });
     },
   };
 }
