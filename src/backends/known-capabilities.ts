@@ -8,5 +8,5 @@ import { NATIVE_CAPABILITIES } from './native/native-capabilities.ts';
 export const KNOWN_CAPABILITIES = {
   native: NATIVE_CAPABILITIES,
   'buildah-cli': capabilitiesOfBuildah(LEAST_FACTS),
-  'buildah-sidecar': capabilitiesOfDaemon(undefined, true),
+  'buildah-sidecar': capabilitiesOfDaemon(undefined),
 } as const satisfies Partial<Readonly<Record<BackendKind, Capabilities>>>;

@@ -2,14 +2,12 @@ import { BuildError } from '../../core/index.ts';
 import type { InspectResponse } from '../../rpc/index.ts';
 import { type Capabilities, FEATURES, type Feature } from '../features.ts';
 
-/** What a request can ask that the protocol has no words for, whatever the daemon can do. */
+/** What cannot be sent, whatever the daemon can do: a layout is a directory, and a daemon reads none that it was not given. */
 const NOT_SENT: Partial<Record<Feature, string>> = {
   'cache-from': 'cannot ask its daemon for shared caches',
   'cache-to': 'cannot ask its daemon to write shared caches',
+  'context-layout': 'cannot send an image layout to its daemon',
 };
-
-/** A layout is a directory of the host that builds. */
-const NO_LAYOUT = 'cannot send an image layout to another host';
 
 /** What only the extensions carry. */
 const EXTENSIONS: readonly Feature[] = [
@@ -36,13 +34,12 @@ const EXTENSIONS: readonly Feature[] = [
 const OLD = 'needs a daemon with the extensions of its protocol, which this one lacks';
 
 /** What a daemon can do: what it says it lacks, and what it cannot be asked for. Before it was asked: what ours can. */
-export function capabilitiesOf(inspected: InspectResponse | undefined, isOwn: boolean): Capabilities {
+export function capabilitiesOf(inspected: InspectResponse | undefined): Capabilities {
   const isOld = inspected !== undefined && inspected.protocol === 0;
   const reasonFor = (feature: Feature): true | string => {
     const unsent = NOT_SENT[feature];
-    if (unsent !== undefined && FEATURES[feature] !== undefined) return unsent;
-    if (feature === 'context-layout' && !isOwn) return NO_LAYOUT;
-    if (isOld && (feature === 'context-layout' || EXTENSIONS.includes(feature))) return OLD;
+    if (unsent !== undefined) return unsent;
+    if (isOld && EXTENSIONS.includes(feature)) return OLD;
     return inspected?.lacking[feature] || true;
   };
   const features = Object.keys(FEATURES) as readonly Feature[];

@@ -39,12 +39,12 @@ export function createSidecarBackend(deps: SidecarDeps): BuildBackend {
   const { store, env } = deps;
   const configuration = (): SidecarConfiguration => deps.configuration ?? readConfiguration(env, store.root);
   const connector = createConnector({ env, configuration });
-  let known: { readonly inspected: InspectResponse; readonly isOwn: boolean } | undefined;
+  let inspected: InspectResponse | undefined;
   const watched: Connector = {
     ...connector,
     connect: async (context) => {
       const connection = await connector.connect(context);
-      known = connection;
+      inspected = connection.inspected;
       return connection;
     },
   };
@@ -52,7 +52,7 @@ export function createSidecarBackend(deps: SidecarDeps): BuildBackend {
   return {
     name: 'buildah-sidecar',
     get capabilities() {
-      return capabilitiesOf(known?.inspected, known?.isOwn ?? env['ZLAYER_BUILDD_ADDR'] === undefined);
+      return capabilitiesOf(inspected);
     },
     isAvailable: (context) => isAvailable(watched, context),
     buildImage: (loaded, context) => buildImage(parts, loaded, context),
