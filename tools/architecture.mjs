@@ -20,6 +20,8 @@ export const MAY_IMPORT = {
 };
 // Folders whose sub-folders are alternatives of each other and must not import one another.
 export const STRANGERS = ['backends', 'outputs'];
+// Folders beside them that all of them share, and that know none of them.
+export const SHARED = ['backends/selection', 'backends/needs', 'backends/request'];
 // Doors beside a folder's index.ts: parts that a command loads only when it uses them.
 export const DOORS = ['engine/steps', 'engine/remote'];
 // Folders that must stay pure: no file system, process, network or clock.

@@ -13,8 +13,8 @@ const PACKED = [
   START,
   'src/cli/commands/build.ts',
   'src/backends/index.ts',
-  'src/backends/needs.ts',
-  'src/backends/refuse-unsupported.ts',
+  'src/backends/needs/needs.ts',
+  'src/backends/needs/refuse-unsupported.ts',
   'src/store/recover-boot.ts',
 ];
 

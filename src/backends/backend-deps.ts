@@ -1,6 +1,6 @@
 import type { Store } from '../store/index.ts';
-import type { Env } from './host-facts.ts';
 import type { LendRegistry } from './open-registry.ts';
+import type { Env } from './selection/host-facts.ts';
 
 /** What backends are made of. Nothing is spawned, dialled or written before a method of a backend is called. */
 export interface BackendDeps {

@@ -1,6 +1,6 @@
 import { BuildError } from '../core/index.ts';
-import { type Capabilities, FEATURES } from './features.ts';
-import type { BackendKind } from './kinds.ts';
+import { type Capabilities, FEATURES } from './needs/features.ts';
+import type { BackendKind } from './selection/kinds.ts';
 import type { BuildBackend } from './types.ts';
 
 /** What is known of a backend whose engine this version does not have. */

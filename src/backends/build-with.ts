@@ -1,7 +1,7 @@
 import { BuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
-import type { Feature } from './features.ts';
-import type { Capable } from './refuse-unsupported.ts';
-import { checkConsistency } from './request-platforms.ts';
+import type { Feature } from './needs/features.ts';
+import type { Capable } from './needs/refuse-unsupported.ts';
+import { checkConsistency } from './request/request-platforms.ts';
 import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, LoadedRequest } from './types.ts';
 
 /** The backends that an error may name as able to do what the chosen one cannot. */
@@ -67,8 +67,8 @@ async function requireAble(backend: BuildBackend, input: AbleInput, context: Run
   const lacking = (Object.keys(capabilities) as Feature[]).filter((name) => capabilities[name] !== true);
   if (!lacking.some((feature) => mayAsk(input.loaded.request, feature))) return;
   const [{ needsOf }, { refuseUnsupported }] = await Promise.all([
-    import('./needs.ts'),
-    import('./refuse-unsupported.ts'),
+    import('./needs/needs.ts'),
+    import('./needs/refuse-unsupported.ts'),
   ]);
   await refuseUnsupported(backend, needsOf(input.loaded, input.purpose), input.others);
 }

@@ -3,9 +3,9 @@ import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts
 import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../dockerfile/index.ts';
 import type { Store } from '../store/index.ts';
 import { buildWith, checkPush, planWith } from './build-with.ts';
-import { loadRequest } from './load-request.ts';
 import { checkNative } from './native/check-image.ts';
 import { openImageStore } from './open-image-store.ts';
+import { loadRequest } from './request/load-request.ts';
 import type { BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
 import { withBackend } from './with-backend.ts';
 

@@ -1,6 +1,6 @@
 import type { BackendDeps } from './backend-deps.ts';
-import type { BackendKind } from './kinds.ts';
 import { createNativeBackend } from './native/native-backend.ts';
+import type { BackendKind } from './selection/kinds.ts';
 import type { BuildBackend } from './types.ts';
 
 /** Makes a backend of a kind. Only the code of that kind is loaded, and nothing is spawned or dialled. */

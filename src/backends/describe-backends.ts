@@ -1,11 +1,11 @@
 import { platformOfHost, type RunContext, toBuildError } from '../core/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
-import { adviceFor, DAEMON_ADDRESS, hostRejectionOf, WITHOUT_ENGINE } from './backend-rules.ts';
 import { createBackend } from './create-backend.ts';
-import type { Feature } from './features.ts';
-import { factsOfHost, type HostFacts, hostName, variableOf } from './host-facts.ts';
-import { BACKEND_ALIASES, BACKEND_KINDS, type BackendKind, type ImageOs } from './kinds.ts';
-import { candidatesFor, type Selection, selectBackend } from './select-backend.ts';
+import type { Feature } from './needs/features.ts';
+import { adviceFor, DAEMON_ADDRESS, hostRejectionOf, WITHOUT_ENGINE } from './selection/backend-rules.ts';
+import { factsOfHost, type HostFacts, hostName, variableOf } from './selection/host-facts.ts';
+import { BACKEND_ALIASES, BACKEND_KINDS, type BackendKind, type ImageOs } from './selection/kinds.ts';
+import { candidatesFor, type Selection, selectBackend } from './selection/select-backend.ts';
 import type { Availability } from './types.ts';
 
 /** A backend as it stands on this host. */

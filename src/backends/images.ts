@@ -7,8 +7,8 @@ import {
   type RunContext,
 } from '../core/index.ts';
 import type { PulledImage } from '../registry/index.ts';
-import { factsOfHost } from './host-facts.ts';
-import type { BackendKind } from './kinds.ts';
+import { factsOfHost } from './selection/host-facts.ts';
+import type { BackendKind } from './selection/kinds.ts';
 import type { ImageReceipt, PushImageInput } from './types.ts';
 import { withBackend, withDeps } from './with-backend.ts';
 
@@ -71,7 +71,7 @@ export async function requireNative(
   { backend, operation }: { readonly backend?: BackendKind | undefined; readonly operation: string },
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const { namedBackend } = await import('./select-backend.ts');
+  const { namedBackend } = await import('./selection/select-backend.ts');
   const named = namedBackend({ backend, os: 'linux' }, factsOfHost(env));
   if (named === undefined || named.backend === 'native') return;
   throw new BuildError(

@@ -2,11 +2,17 @@ export type { CacheLocation, CacheTarget } from '../cache/index.ts';
 export type { BackendDeps } from './backend-deps.ts';
 export { type BuildOptions, build, check, outline, plan, targets } from './build.ts';
 export { type BuildInput, buildWith, type Others, planWith } from './build-with.ts';
-export { configOfChanges } from './config-of-changes.ts';
 export { createBackend } from './create-backend.ts';
 export type { BackendDecision, BackendReport, BackendStatus } from './describe-backends.ts';
-export { type Capabilities, FEATURES, type Feature } from './features.ts';
 export { type PullInput, type PushInput, pull, push, requireNative } from './images.ts';
+export { describeBackends, knownCapabilities, selectionMatrix } from './lazy.ts';
+export { type Capabilities, FEATURES, type Feature } from './needs/features.ts';
+export { type OpenedBackend, openBackend } from './open-backend.ts';
+export { openImageStore, removeStoreTree } from './open-image-store.ts';
+export { openRegistry } from './open-registry.ts';
+export { configOfChanges } from './request/config-of-changes.ts';
+export { type ContextEntry, type ListContextInput, listContext } from './request/list-context.ts';
+export { loadRequest } from './request/load-request.ts';
 export {
   BACKEND_ALIASES,
   BACKEND_KINDS,
@@ -14,14 +20,8 @@ export {
   type ImageOs,
   parseBackendKind,
   parseImageOs,
-} from './kinds.ts';
-export { describeBackends, knownCapabilities, selectionMatrix } from './lazy.ts';
-export { type ContextEntry, type ListContextInput, listContext } from './list-context.ts';
-export { loadRequest } from './load-request.ts';
-export { type OpenedBackend, openBackend } from './open-backend.ts';
-export { openImageStore, removeStoreTree } from './open-image-store.ts';
-export { openRegistry } from './open-registry.ts';
-export type { BackendChoice, Selection } from './select-backend.ts';
-export type { MatrixRow } from './selection-matrix.ts';
+} from './selection/kinds.ts';
+export type { BackendChoice, Selection } from './selection/select-backend.ts';
+export type { MatrixRow } from './selection/selection-matrix.ts';
 export * from './types.ts';
 export { type BackendUse, type UsedBackend, withBackend, withDeps } from './with-backend.ts';

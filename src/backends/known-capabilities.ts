@@ -1,8 +1,8 @@
 import { capabilitiesOf as capabilitiesOfBuildah, LEAST_FACTS } from './buildah-cli/capabilities.ts';
 import { capabilitiesOf as capabilitiesOfDaemon } from './buildah-sidecar/capabilities.ts';
-import type { Capabilities } from './features.ts';
-import type { BackendKind } from './kinds.ts';
 import { NATIVE_CAPABILITIES } from './native/native-capabilities.ts';
+import type { Capabilities } from './needs/features.ts';
+import type { BackendKind } from './selection/kinds.ts';
 
 /** What each backend that has an engine can do before a host is asked: with the oldest buildah, and with a daemon like ours. */
 export const KNOWN_CAPABILITIES = {

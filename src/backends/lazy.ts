@@ -1,9 +1,9 @@
 import type { RunContext } from '../core/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
 import type { BackendReport } from './describe-backends.ts';
-import type { Capabilities } from './features.ts';
-import type { BackendKind } from './kinds.ts';
-import type { MatrixRow } from './selection-matrix.ts';
+import type { Capabilities } from './needs/features.ts';
+import type { BackendKind } from './selection/kinds.ts';
+import type { MatrixRow } from './selection/selection-matrix.ts';
 
 /**
  * All backends with what is in their way on this host, and which of them builds. Asks every backend that could work whether
@@ -20,5 +20,5 @@ export async function knownCapabilities(): Promise<Readonly<Partial<Record<Backe
 
 /** The order in which backends are tried, on every kind of host. */
 export async function selectionMatrix(): Promise<readonly MatrixRow[]> {
-  return (await import('./selection-matrix.ts')).selectionMatrix();
+  return (await import('./selection/selection-matrix.ts')).selectionMatrix();
 }

@@ -1,9 +1,9 @@
 import type { RunContext } from '../core/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
 import { createBackend } from './create-backend.ts';
-import { factsOfHost, type HostFacts, variableOf } from './host-facts.ts';
-import type { BackendKind, ImageOs } from './kinds.ts';
-import type { BackendChoice, Selection } from './select-backend.ts';
+import { factsOfHost, type HostFacts, variableOf } from './selection/host-facts.ts';
+import type { BackendKind, ImageOs } from './selection/kinds.ts';
+import type { BackendChoice, Selection } from './selection/select-backend.ts';
 import type { BuildBackend } from './types.ts';
 
 /** A backend, and why it was chosen. */
@@ -51,12 +51,12 @@ function isPlain({ backend, os }: BackendChoice, { platform, env }: HostFacts): 
 }
 
 async function select(
-  probe: Parameters<typeof import('./select-backend.ts').selectBackend>[0],
+  probe: Parameters<typeof import('./selection/select-backend.ts').selectBackend>[0],
   choice: BackendChoice,
   host: HostFacts,
 ): Promise<Selection> {
   if (isPlain(choice, host)) return PLAIN;
-  return (await import('./select-backend.ts')).selectBackend(probe, choice, host);
+  return (await import('./selection/select-backend.ts')).selectBackend(probe, choice, host);
 }
 
 /** A daemon that was configured and does not answer is worth a word: somebody counts on it. */
@@ -75,5 +75,5 @@ function warnOfPassedOver({ backend, passedOver }: Selection, { emit }: RunConte
 /** The operating system of the images of a request. @throws BuildError `USAGE` for one that no backend builds for. */
 export async function imageOsOf(platform: string | undefined): Promise<ImageOs> {
   if (platform === undefined || /^linux(\/|$)/.test(platform)) return 'linux';
-  return (await import('./image-os.ts')).readImageOs(platform);
+  return (await import('./selection/image-os.ts')).readImageOs(platform);
 }

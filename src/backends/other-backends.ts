@@ -1,9 +1,9 @@
 import type { BackendDeps } from './backend-deps.ts';
-import { backendsFor } from './backend-rules.ts';
 import { createBackend } from './create-backend.ts';
-import { factsOfHost } from './host-facts.ts';
-import type { BackendKind, ImageOs } from './kinds.ts';
-import type { Capable } from './refuse-unsupported.ts';
+import type { Capable } from './needs/refuse-unsupported.ts';
+import { backendsFor } from './selection/backend-rules.ts';
+import { factsOfHost } from './selection/host-facts.ts';
+import type { BackendKind, ImageOs } from './selection/kinds.ts';
 
 /** The other backends that may build such images on this host, with what they can do. None is asked whether it is there. */
 export async function otherBackends(

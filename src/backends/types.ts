@@ -4,8 +4,8 @@ import type { Dockerfile, IgnoreMatcher, LintResult } from '../dockerfile/index.
 import type { ImageConfig } from '../oci/index.ts';
 import type { Credentials } from '../registry/index.ts';
 import type { PruneOptions, PruneResult } from '../store/index.ts';
-import type { Capabilities } from './features.ts';
-import type { BackendKind } from './kinds.ts';
+import type { Capabilities } from './needs/features.ts';
+import type { BackendKind } from './selection/kinds.ts';
 
 export type { CacheLocation, CacheTarget };
 

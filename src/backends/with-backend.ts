@@ -2,10 +2,10 @@ import { type RunContext, toBuildError } from '../core/index.ts';
 import type { Store } from '../store/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
 import type { Others } from './build-with.ts';
-import type { BackendKind } from './kinds.ts';
 import { imageOsOf, openBackend } from './open-backend.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
+import type { BackendKind } from './selection/kinds.ts';
 import type { BuildBackend } from './types.ts';
 
 /** Which backend is meant, and where our store is. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createSidecarBackend } from '../../src/backends/buildah-sidecar/sidecar-backend.ts';
 import type { BuildBackend, BuildRequest, LoadedRequest } from '../../src/backends/index.ts';
-import { loadRequest } from '../../src/backends/load-request.ts';
+import { loadRequest } from '../../src/backends/request/load-request.ts';
 import type { BuildEvent, RunContext } from '../../src/core/index.ts';
 import {
   BuildService,

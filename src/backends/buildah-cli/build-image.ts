@@ -5,10 +5,10 @@ import { createLayerAccess, type EngineEnv, type OpResult, openLocalTree } from 
 import { CONTEXT_NAME, localName, type Vertex, type VertexId } from '../../graph/index.ts';
 import { encodeConfig, type ImageConfig, MEDIA_TYPES } from '../../oci/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
-import { type LoweredRequest, lowerRequest } from '../lower-request.ts';
-import { createSecretProvider } from '../secrets.ts';
+import { type LoweredRequest, lowerRequest } from '../request/lower-request.ts';
+import { createSecretProvider } from '../request/secrets.ts';
+import { watchWarnings } from '../request/watch-warnings.ts';
 import type { BuildResult, ContextDirectory, LoadedRequest } from '../types.ts';
-import { watchWarnings } from '../watch-warnings.ts';
 import { openCaches } from './cache-mounts.ts';
 import { callBuildah } from './call-buildah.ts';
 import { deliverFiles } from './deliver-files.ts';

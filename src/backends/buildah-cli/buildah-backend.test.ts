@@ -7,7 +7,7 @@ import { lacksPrograms } from '../../../test/support/host.ts';
 import { makeTempDir, removeTempDir } from '../../../test/support/temp-dir.ts';
 import type { BuildEvent } from '../../core/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
-import { loadRequest } from '../load-request.ts';
+import { loadRequest } from '../request/load-request.ts';
 import type { BuildBackend, BuildRequest, BuildResult } from '../types.ts';
 import { createBuildahBackend } from './buildah-backend.ts';
 import { buildahCandidates } from './find-buildah.ts';

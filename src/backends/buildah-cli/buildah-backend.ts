@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { BuildError, type RunContext, toBuildError } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
-import type { Env } from '../host-facts.ts';
 import type { LendRegistry } from '../open-registry.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { Availability, BuildBackend } from '../types.ts';
 import { capabilitiesOf, LEAST_FACTS } from './capabilities.ts';
 import { type ChosenIsolation, chooseIsolation } from './isolation.ts';

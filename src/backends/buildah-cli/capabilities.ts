@@ -1,4 +1,4 @@
-import { type Capabilities, FEATURES, type Feature } from '../features.ts';
+import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts';
 import type { Isolation } from './isolation.ts';
 import { type BuildahVersion, formatVersion, MINIMUM_VERSION } from './version.ts';
 

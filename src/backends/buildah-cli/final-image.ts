@@ -1,8 +1,8 @@
 import { BuildError, type Digest } from '../../core/index.ts';
 import type { Graph, Vertex, VertexId } from '../../graph/index.ts';
 import type { ImageConfig, LayerRef } from '../../oci/index.ts';
-import { type AssembledImage, assembleImage } from '../assemble-image.ts';
-import type { LoweredRequest } from '../lower-request.ts';
+import { type AssembledImage, assembleImage } from '../request/assemble-image.ts';
+import type { LoweredRequest } from '../request/lower-request.ts';
 import type { BuildRequest } from '../types.ts';
 import type { BuildahBase } from './resolve-base.ts';
 import type { StoredImage } from './stored-image.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 
 const USUAL_DIRECTORIES = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/local/lib/zlayer', '/opt/homebrew/bin'];
 

@@ -1,6 +1,6 @@
 import { BuildError, type RunContext } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import { buildahCandidates, findExecutable } from './find-buildah.ts';
 import { readInstallHint } from './install-hint.ts';
 import { type Buildah, runBuildah } from './run-buildah.ts';

@@ -1,5 +1,5 @@
 import { access, constants, statfs } from 'node:fs/promises';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 
 /** Magic numbers of file systems in memory (statfs(2)): tmpfs, ramfs. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);

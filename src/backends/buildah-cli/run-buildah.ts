@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { BuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import { descendantsOf, isBuildahProcess } from './process-tree.ts';
 import type { BuildahVersion } from './version.ts';
 

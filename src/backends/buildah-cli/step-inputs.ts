@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BuildError } from '../../core/index.ts';
 import type { SecretProvider } from '../../engine/index.ts';
 import type { ExecMount, Graph, Vertex } from '../../graph/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import { privateParent } from './private-directory.ts';
 import { buildahId } from './render-mount.ts';
 

@@ -1,5 +1,5 @@
 import { BuildError } from '../../core/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { BuildahStorage } from './open-buildah.ts';
 
 /** Names buildah's storage as containers/storage does: `driver@graph root+run root`. */

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { BuildError } from '../../core/index.ts';
 import { toBuildError } from '../../core/index.ts';
 import type { MessageInput, SecretQuestion, SessionRequestSchema, SshData, SshOpen } from '../../rpc/index.ts';
-import { createSecretProvider } from '../secrets.ts';
+import { createSecretProvider } from '../request/secrets.ts';
 import type { BuildRequest } from '../types.ts';
 
 type Send = (message: MessageInput<typeof SessionRequestSchema>) => void;

@@ -1,6 +1,6 @@
 import { BuildError } from '../../core/index.ts';
 import type { InspectResponse } from '../../rpc/index.ts';
-import { type Capabilities, FEATURES, type Feature } from '../features.ts';
+import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts';
 
 /** What cannot be sent, whatever the daemon can do: a layout is a directory, and a daemon reads none that it was not given. */
 const NOT_SENT: Partial<Record<Feature, string>> = {

@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import { BuildError } from '../../core/index.ts';
 import { parseAddress } from '../../rpc/index.ts';
-import { type Env, variableOf } from '../host-facts.ts';
+import { type Env, variableOf } from '../selection/host-facts.ts';
 
 /** Where this host's directories lie on the daemon's host. */
 export interface ContextMount {

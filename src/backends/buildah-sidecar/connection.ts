@@ -12,7 +12,7 @@ import {
   statusOf,
   type TlsMaterial,
 } from '../../rpc/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { SidecarConfiguration } from './configuration.ts';
 import type { RunningDaemon } from './daemon-file.ts';
 import { startDaemon } from './start-daemon.ts';

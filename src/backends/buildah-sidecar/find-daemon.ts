@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BuildError } from '../../core/index.ts';
-import { type Env, variableOf } from '../host-facts.ts';
+import { type Env, variableOf } from '../selection/host-facts.ts';
 import type { SidecarConfiguration } from './configuration.ts';
 
 /** A daemon's program, ready to be started. */

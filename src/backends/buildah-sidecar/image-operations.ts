@@ -1,5 +1,5 @@
 import { parseReference, type RunContext } from '../../core/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { BuildBackend, PushImageInput } from '../types.ts';
 import { requireExtensions } from './capabilities.ts';
 import type { CallOptions, Connection, Connector } from './connection.ts';

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { isBuildError, type RunContext, toBuildError } from '../../core/index.ts';
 import { HealthResponse_Status, type InspectResponse } from '../../rpc/index.ts';
 import type { Store } from '../../store/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { Availability, BuildBackend, BuildPlan, BuildResult, ContextDirectory, LoadedRequest } from '../types.ts';
 import { capabilitiesOf, requireExtensions } from './capabilities.ts';
 import { readConfiguration, type SidecarConfiguration, toGuestPath } from './configuration.ts';

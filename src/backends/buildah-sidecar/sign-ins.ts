@@ -2,8 +2,8 @@ import { parseReference, type Reference } from '../../core/index.ts';
 import { planStages } from '../../graph/index.ts';
 import type { Credentials } from '../../registry/index.ts';
 import type { MessageInput, PushAuthSchema } from '../../rpc/index.ts';
-import type { Env } from '../host-facts.ts';
-import { lowerOptions } from '../lower-request.ts';
+import { lowerOptions } from '../request/lower-request.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { LoadedRequest } from '../types.ts';
 
 /** Sign-ins by registry host, or `host/repository`. */

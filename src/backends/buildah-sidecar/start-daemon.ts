@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
 import { ensureTlsDirectory, parseAddress, withFileLock } from '../../rpc/index.ts';
-import type { Env } from '../host-facts.ts';
+import type { Env } from '../selection/host-facts.ts';
 import type { SidecarConfiguration } from './configuration.ts';
 import { type RunningDaemon, readRunningDaemon, removeRunningDaemon, writeRunningDaemon } from './daemon-file.ts';
 import { type DaemonProgram, findDaemon } from './find-daemon.ts';

@@ -1,7 +1,7 @@
 import { BuildError, type RunContext } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
-import { checkRequest } from '../lower-request.ts';
-import { forPlatform, platformsOf } from '../request-platforms.ts';
+import { checkRequest } from '../request/lower-request.ts';
+import { forPlatform, platformsOf } from '../request/request-platforms.ts';
 import type { CheckResult, LoadedRequest } from '../types.ts';
 import { resolveImage } from './resolve-image.ts';
 

@@ -1,7 +1,7 @@
 import type { BuildEvent, Digest, RunContext } from '../../core/index.ts';
 import { type BaseRequest, baseKey, type Graph, type Vertex, vertexIdOf } from '../../graph/index.ts';
-import { type LoweredRequest, lowerRequest } from '../lower-request.ts';
-import { forPlatform, platformsOf } from '../request-platforms.ts';
+import { type LoweredRequest, lowerRequest } from '../request/lower-request.ts';
+import { forPlatform, platformsOf } from '../request/request-platforms.ts';
 import type { LoadedRequest } from '../types.ts';
 import type { BaseImage } from './resolve-base.ts';
 

@@ -6,7 +6,7 @@ import { putImage, putIndex } from '../../../test/cli/store-fixture.ts';
 import type { RunContext } from '../../core/index.ts';
 import { type Descriptor, MEDIA_TYPES } from '../../oci/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
-import { FEATURES } from '../features.ts';
+import { FEATURES } from '../needs/features.ts';
 import type { BuildBackend } from '../types.ts';
 import { createNativeBackend } from './native-backend.ts';
 

@@ -1,4 +1,4 @@
-import { type Capabilities, FEATURES, type Feature } from '../features.ts';
+import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts';
 
 /** What native lacks here, and why. */
 const LACKING: Partial<Record<Feature, string>> = {

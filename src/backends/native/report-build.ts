@@ -2,7 +2,7 @@ import type { Platform } from '../../core/index.ts';
 import type { OpResult } from '../../engine/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 import type { Outcomes } from '../../solver/index.ts';
-import type { AssembledImage } from '../assemble-image.ts';
+import type { AssembledImage } from '../request/assemble-image.ts';
 import type { BuildResult, BuiltImage, LayerReport, StepReport } from '../types.ts';
 
 /** An image with the platform that it was asked for. */

@@ -10,7 +10,7 @@ import {
   toDescriptorPlatform,
 } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
-import type { AssembledImage } from '../assemble-image.ts';
+import type { AssembledImage } from '../request/assemble-image.ts';
 import { fetchMissing } from './fetch-layer.ts';
 import type { BaseImage } from './resolve-base.ts';
 import type { BuildDeps, SolvedBuild } from './solve-request.ts';

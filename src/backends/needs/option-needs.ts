@@ -1,7 +1,7 @@
-import { type Platform, parsePlatform } from '../core/index.ts';
+import { type Platform, parsePlatform } from '../../core/index.ts';
+import { platformsOf } from '../request/request-platforms.ts';
+import type { BuildRequest, OutputInput } from '../types.ts';
 import type { Feature } from './features.ts';
-import { platformsOf } from './request-platforms.ts';
-import type { BuildRequest, OutputInput } from './types.ts';
 
 type Test = (request: BuildRequest, host: Platform) => boolean;
 

@@ -1,4 +1,4 @@
-import { BuildError, parsePlatform, platformOfHost } from '../core/index.ts';
+import { BuildError, parsePlatform, platformOfHost } from '../../core/index.ts';
 import { type ImageOs, parseImageOs } from './kinds.ts';
 
 /**

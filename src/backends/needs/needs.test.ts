@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { parseDockerfile } from '../dockerfile/index.ts';
+import { parseDockerfile } from '../../dockerfile/index.ts';
+import type { BuildRequest, LoadedRequest } from '../types.ts';
 import { type Capabilities, FEATURES, type Feature } from './features.ts';
 import { needsOf } from './needs.ts';
 import { refuseUnsupported } from './refuse-unsupported.ts';
-import type { BuildRequest, LoadedRequest } from './types.ts';
 
 interface Example {
   readonly request?: Partial<BuildRequest>;

@@ -1,12 +1,12 @@
-import { type Platform, platformOfHost, type SourceLocation } from '../core/index.ts';
-import { expandWord, type Instruction, rangeOfFlag } from '../dockerfile/index.ts';
-import { planStages, type StagePlan } from '../graph/index.ts';
+import { type Platform, platformOfHost, type SourceLocation } from '../../core/index.ts';
+import { expandWord, type Instruction, rangeOfFlag } from '../../dockerfile/index.ts';
+import { planStages, type StagePlan } from '../../graph/index.ts';
+import { lowerOptions } from '../request/lower-request.ts';
+import { forPlatform, platformsOf } from '../request/request-platforms.ts';
+import type { LoadedRequest } from '../types.ts';
 import type { Feature } from './features.ts';
 import { featuresOfInstruction } from './instruction-needs.ts';
-import { lowerOptions } from './lower-request.ts';
 import { featuresOfOptions } from './option-needs.ts';
-import { forPlatform, platformsOf } from './request-platforms.ts';
-import type { LoadedRequest } from './types.ts';
 
 /** Something that a request asks of its backend. */
 export interface Need {

@@ -1,4 +1,4 @@
-import { BuildError, type BuildEvent, type RunContext } from '../core/index.ts';
+import { BuildError, type BuildEvent, type RunContext } from '../../core/index.ts';
 
 type Warning = Extract<BuildEvent, { readonly kind: 'warning' }>;
 

@@ -1,4 +1,4 @@
-import { parseGitUrl, type SourceRange } from '../core/index.ts';
+import { parseGitUrl, type SourceRange } from '../../core/index.ts';
 import {
   type AddInstruction,
   type CopyInstruction,
@@ -7,7 +7,7 @@ import {
   parseMount,
   type RunInstruction,
   rangeOfFlag,
-} from '../dockerfile/index.ts';
+} from '../../dockerfile/index.ts';
 import type { Feature } from './features.ts';
 
 /** A feature, and the words that ask for it. */

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RunContext } from '../core/index.ts';
-import { openStore, type Store } from '../store/index.ts';
+import type { RunContext } from '../../core/index.ts';
+import { openStore, type Store } from '../../store/index.ts';
 import { loadRequest } from './load-request.ts';
 
 const CONTEXT: RunContext = { signal: new AbortController().signal, emit: () => undefined };

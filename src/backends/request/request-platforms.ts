@@ -1,5 +1,5 @@
-import { BuildError, formatPlatform, type Platform, parsePlatform, platformOfHost } from '../core/index.ts';
-import type { BuildRequest, LoadedRequest } from './types.ts';
+import { BuildError, formatPlatform, type Platform, parsePlatform, platformOfHost } from '../../core/index.ts';
+import type { BuildRequest, LoadedRequest } from '../types.ts';
 
 /** The platforms that a request names, each once, in its order; this host's where it names none. @throws BuildError `USAGE`. */
 export function platformsOf({ platform }: Pick<BuildRequest, 'platform'>): readonly Platform[] {

@@ -1,5 +1,5 @@
-import { BuildError, type Digest, digestOf } from '../core/index.ts';
-import type { PlannedHistory, StageState } from '../graph/index.ts';
+import { BuildError, type Digest, digestOf } from '../../core/index.ts';
+import type { PlannedHistory, StageState } from '../../graph/index.ts';
 import {
   type Descriptor,
   encodeConfig,
@@ -11,7 +11,7 @@ import {
   MEDIA_TYPES,
   toDockerManifest,
   toOciManifest,
-} from '../oci/index.ts';
+} from '../../oci/index.ts';
 
 export interface AssembleInput {
   readonly state: StageState;

@@ -1,11 +1,11 @@
 import { type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { BuildError, type RunContext } from '../core/index.ts';
-import type { fetchContext } from '../engine/remote.ts';
-import type { Store } from '../store/index.ts';
+import { BuildError, type RunContext } from '../../core/index.ts';
+import type { fetchContext } from '../../engine/remote.ts';
+import type { Store } from '../../store/index.ts';
+import type { BuildRequest, ContextDirectory, ContextInput, LoadedRequest } from '../types.ts';
 import { loadDockerfile, loadIgnoreFile } from './load-dockerfile.ts';
 import { createSecretProvider } from './secrets.ts';
-import type { BuildRequest, ContextDirectory, ContextInput, LoadedRequest } from './types.ts';
 
 /**
  * Reads everything that a request names on this host: the context's directory (a tar or a repository is unpacked into the
@@ -51,7 +51,7 @@ async function contextDirectory(
       input.path,
       'The last argument is the directory whose files COPY and ADD may use, often `.`.',
     );
-  const { fetchContext } = await import('../engine/remote.ts');
+  const { fetchContext } = await import('../../engine/remote.ts');
   return fetchContext(deps, input, context);
 }
 

@@ -1,8 +1,8 @@
-import { BuildError, type Platform, type RunContext } from '../core/index.ts';
-import { type LintFinding, type LintResult, lintDockerfile } from '../dockerfile/index.ts';
-import { contextNamed, type NamedContext, platformArgs } from '../graph/index.ts';
-import type { ImageConfig } from '../oci/index.ts';
-import type { LoadedRequest } from './types.ts';
+import { BuildError, type Platform, type RunContext } from '../../core/index.ts';
+import { type LintFinding, type LintResult, lintDockerfile } from '../../dockerfile/index.ts';
+import { contextNamed, type NamedContext, platformArgs } from '../../graph/index.ts';
+import type { ImageConfig } from '../../oci/index.ts';
+import type { LoadedRequest } from '../types.ts';
 
 /** What is known beyond the request. */
 export interface CheckFacts {

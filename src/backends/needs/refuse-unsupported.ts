@@ -1,6 +1,6 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError } from '../../core/index.ts';
+import type { BackendKind } from '../selection/kinds.ts';
 import { type Capabilities, FEATURES, type Feature } from './features.ts';
-import type { BackendKind } from './kinds.ts';
 import type { Need } from './needs.ts';
 
 /** A backend with what it can do. */

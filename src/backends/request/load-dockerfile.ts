@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { BuildError } from '../core/index.ts';
+import { BuildError } from '../../core/index.ts';
 import {
   createIgnoreMatcher,
   type Dockerfile,
@@ -8,8 +8,8 @@ import {
   parseDockerfile,
   parseIgnoreFile,
   requireSyntax,
-} from '../dockerfile/index.ts';
-import type { DockerfileInput } from './types.ts';
+} from '../../dockerfile/index.ts';
+import type { DockerfileInput } from '../types.ts';
 
 const DEFAULT_NAMES = ['Dockerfile', 'Containerfile'];
 

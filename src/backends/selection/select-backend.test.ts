@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Availability } from '../types.ts';
 import type { HostFacts } from './host-facts.ts';
 import { BACKEND_KINDS, type BackendKind, type ImageOs } from './kinds.ts';
 import { type BackendChoice, type Selection, selectBackend } from './select-backend.ts';
-import type { Availability } from './types.ts';
 
 type Env = HostFacts['env'];
 

@@ -1,4 +1,4 @@
-import { BuildError, nearestWord } from '../core/index.ts';
+import { BuildError, nearestWord } from '../../core/index.ts';
 
 /** Operating system of the images that a build makes. */
 export type ImageOs = 'linux' | 'windows';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { BuildError } from '../core/index.ts';
-import type { SecretProvider } from '../engine/index.ts';
-import type { SecretInput } from './types.ts';
+import { BuildError } from '../../core/index.ts';
+import type { SecretProvider } from '../../engine/index.ts';
+import type { SecretInput } from '../types.ts';
 
 /** Reads secrets by id, each when a step asks for it. @throws BuildError `SECRET_MISSING` when its file or variable is not there. */
 export function createSecretProvider(secrets: Readonly<Record<string, SecretInput>>): SecretProvider {

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { BuildError, type BytePath, bytesOfPath, textOfPath } from '../core/index.ts';
-import type { IgnoreDecision, IgnoreMatcher } from '../dockerfile/index.ts';
+import { BuildError, type BytePath, bytesOfPath, textOfPath } from '../../core/index.ts';
+import type { IgnoreDecision, IgnoreMatcher } from '../../dockerfile/index.ts';
 import { loadIgnoreFile } from './load-dockerfile.ts';
 
 /** One name in a build context: what a build sees, or what an ignore rule keeps from it. */

@@ -1,7 +1,7 @@
-import { BuildError, platformOfHost } from '../core/index.ts';
-import { parseDockerfile } from '../dockerfile/index.ts';
-import { lower, planStages } from '../graph/index.ts';
-import type { ContainerConfig } from '../oci/index.ts';
+import { BuildError, platformOfHost } from '../../core/index.ts';
+import { parseDockerfile } from '../../dockerfile/index.ts';
+import { lower, planStages } from '../../graph/index.ts';
+import type { ContainerConfig } from '../../oci/index.ts';
 
 const ALLOWED = [
   'cmd',

@@ -1,4 +1,4 @@
-import { BuildError } from '../core/index.ts';
+import { BuildError } from '../../core/index.ts';
 import { type HostFacts, type HostOs, hostName, hostOsOf, variableOf } from './host-facts.ts';
 import { BACKEND_KINDS, type BackendKind, type ImageOs } from './kinds.ts';
 

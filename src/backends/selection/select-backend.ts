@@ -1,8 +1,8 @@
-import { BuildError, isBuildError } from '../core/index.ts';
+import { BuildError, isBuildError } from '../../core/index.ts';
+import type { Availability } from '../types.ts';
 import { adviceFor, DAEMON_ADDRESS, imageOsName, requireAllowed } from './backend-rules.ts';
 import { type HostFacts, hostName, hostOsOf, variableOf } from './host-facts.ts';
 import { type BackendKind, type ImageOs, parseBackendKind } from './kinds.ts';
-import type { Availability } from './types.ts';
 
 /** The variable that names a backend. */
 export const BACKEND_VARIABLE = 'ZLAYER_BACKEND';

@@ -5,8 +5,8 @@ import {
   platformOfHost,
   type RunContext,
   toBuildError,
-} from '../core/index.ts';
-import type { LintResult } from '../dockerfile/index.ts';
+} from '../../core/index.ts';
+import type { LintResult } from '../../dockerfile/index.ts';
 import {
   type BaseRequest,
   baseKey,
@@ -17,10 +17,10 @@ import {
   planStages,
   type ResolvedBase,
   type StagePlan,
-} from '../graph/index.ts';
+} from '../../graph/index.ts';
+import type { CheckResult, LoadedRequest } from '../types.ts';
 import { checkDockerfile, type KnownImage, refuseViolations, warnOfFindings } from './check-dockerfile.ts';
 import { platformsOf } from './request-platforms.ts';
-import type { CheckResult, LoadedRequest } from './types.ts';
 
 /** More rounds than any chain of ONBUILD triggers needs. */
 const MAX_ROUNDS = 20;
