@@ -151,8 +151,8 @@ describe.skipIf(lacking !== undefined)('a field of BuildRequest', () => {
 
 describe('a field that cannot be honoured', () => {
   it.each<[string, Request]>([
-    ['cache_from', { cacheFrom: 'localhost/cache' }],
-    ['cache_to', { cacheTo: 'localhost/cache' }],
+    ['cache_from', { cacheFrom: 'localhost/Cache' }],
+    ['cache_to', { cacheTo: 'type=local,dest=/tmp/cache' }],
     ['isolation', { isolation: 'vm' }],
     ['pull_policy', { pullPolicy: 'sometimes' }],
     ['format', { format: 'squashfs' }],

@@ -128,4 +128,27 @@ describe.skipIf(lacksPrograms('test/buildd/images', ['docker-registry']))('sign-
     expect(answer.headers.get('docker-content-digest')).toBe(parseResult(built.finished!.resultJson).digest);
     expect(fixture.lines.join('')).not.toContain('s3cret-word');
   });
+
+  it('open a shared cache, which is written and read', async () => {
+    const cache = `${door.host}/private/cache:main`;
+    const text = 'FROM scratch\nCOPY <<E /made\nby one builder\nE\n';
+    const credentials = { [door.host]: SIGN_IN };
+    const written = await build(text, { cacheTo: cache, extension: { credentials } });
+    expect(written.error?.message).toBeUndefined();
+    const answer = await fetch(`http://${registry.host}/v2/private/cache/manifests/main`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+    const { layers } = (await answer.json()) as { readonly layers: readonly unknown[] };
+    expect(layers).toHaveLength(1);
+    // Only the shared cache knows of the step then.
+    await client.prune({ all: true });
+    const read = await build(text, { cacheFrom: `${door.host}/private/nothing, ${cache}`, extension: { credentials } });
+    expect(read.error?.message).toBeUndefined();
+    const finished = read.events.flatMap(({ event }) =>
+      event.case === 'instructionFinished' ? [event.value.cached] : [],
+    );
+    expect(finished).toEqual([true]);
+    const warnings = read.events.flatMap(({ event }) => (event.case === 'warning' ? [event.value.message] : []));
+    expect(warnings).toEqual([expect.stringContaining('private/nothing:latest is not used: there is none yet')]);
+  });
 });

@@ -23,6 +23,7 @@ import { withEnvs, withMounts } from './edit-dockerfile.ts';
 import {
   fieldError,
   parseAddHosts,
+  parseCaches,
   parseEnvs,
   parseEpoch,
   parseFormat,
@@ -133,13 +134,10 @@ async function load(deps: LoadDeps, message: WireRequest, context: RunContext): 
 
 /** Fields that say nothing here, or ask for what is not there. */
 function refuseUnknown(message: WireRequest, policy: DaemonPolicy): void {
-  const { isolation, cacheFrom, cacheTo, extension } = message;
+  const { isolation, extension } = message;
   if (!['', 'default', 'oci', 'rootless', 'chroot'].includes(isolation)) {
     throw fieldError('isolation', `has "${isolation}"`, 'It is one of: default, oci, rootless, chroot.');
   }
-  const later = 'shared caches cannot be used through the daemon yet';
-  if (cacheFrom !== '') throw unsupportedField('cache_from', later);
-  if (cacheTo !== '') throw unsupportedField('cache_to', later);
   const backend = extension?.backend ?? '';
   if (backend !== '' && backend !== policy.backend) {
     throw unsupportedField('extension.backend', `this daemon builds with ${policy.backend}, not with ${backend}`);
@@ -301,6 +299,9 @@ async function toRequest(deps: LoadDeps, message: WireRequest): Promise<Fields> 
     rewriteTimestamp: message.rewriteTimestamp,
     // Without intermediate layers buildah makes one layer of all that the build adds, which is what squashing does.
     squash: message.squash || !message.layers,
+    cacheFrom: parseCaches(message.cacheFrom, 'cache_from'),
+    // buildah leaves every step's layer there.
+    cacheTo: parseCaches(message.cacheTo, 'cache_to').map((location) => ({ ...location, mode: 'max' as const })),
     format: parseFormat(message.format),
     ...(credentials === undefined ? {} : { credentials }),
     backend: policy.backend as BackendKind,
