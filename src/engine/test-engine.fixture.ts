@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { type Entry, type FileTree, type LayerItem, treeFromEntries, walkTree } from '../archive/index.ts';
 import { type BuildEvent, bytePathOf, type RunContext } from '../core/index.ts';
 import type { CopyOp, CopySource } from '../graph/index.ts';
@@ -40,9 +41,12 @@ function sharedStore(): Promise<Store> {
 
 async function openTemporaryStore(): Promise<Store> {
   const root = mkdtempSync(join(tmpdir(), 'zlayer-engine-'));
-  process.once('exit', () => rmSync(root, { recursive: true, force: true }));
   return openStore({ root });
 }
+
+afterAll(async () => {
+  if (shared !== undefined) rmSync((await shared).root, { recursive: true, force: true });
+});
 
 export async function createTestEngine(options: Partial<EngineEnv> = {}): Promise<TestEngine> {
   const store = await sharedStore();
