@@ -27,6 +27,8 @@ interface LoadedModule {
   readonly script: Script | undefined;
 }
 
+type LoadedCode = Pick<LoadedModule, 'name' | 'script' | 'isCached'>;
+
 /** Loads the command's CommonJS modules (`tools/bundle.mjs` makes them) with what V8 compiled in earlier runs. */
 export interface ModuleLoader {
   /** @param path relative to the command's directory. */
@@ -50,6 +52,12 @@ export interface ModuleLoaderDeps {
 export function createModuleLoader(deps: ModuleLoaderDeps): ModuleLoader {
   const { cache, key } = deps;
   const compiled = cache?.read(key);
+  // Runs that need no more than the pack do not read what others compiled beside it.
+  let apart: { readonly compiled: CompiledCode | undefined } | undefined;
+  const readApart = (): CompiledCode | undefined => {
+    apart ??= { compiled: cache?.read(apartKey(key)) };
+    return apart.compiled;
+  };
   const pack = compileFile(join(deps.directory, deps.pack), compiled?.code, ['', '']);
   const packed = openPack(pack, dirname(deps.pack), compiled?.code);
   const modules = new Map<string, LoadedModule>();
@@ -57,19 +65,33 @@ export function createModuleLoader(deps: ModuleLoaderDeps): ModuleLoader {
     const known = modules.get(path);
     if (known !== undefined) return known.module.exports;
     const filename = join(deps.directory, path);
-    const made = packed(path) ?? compileModule(filename, compiled?.code);
+    const made = packed(path) ?? compileModule(filename, readApart()?.code);
     modules.set(path, made);
     const { module } = made;
     const require: Require = (name) => (name.startsWith('.') ? load(join(dirname(path), name)) : deps.require(name));
     made.run(module, module.exports, require, filename, dirname(filename));
     return module.exports;
   };
+  const keep = (under: string, before: CompiledCode | undefined, loaded: readonly LoadedCode[]): void => {
+    if (cache === undefined || loaded.length === 0) return;
+    if (before?.isFresh === true && loaded.every(({ isCached }) => isCached)) return;
+    cache.write(under, new Map([...(before?.code ?? []), ...loaded.map(codeOf)]));
+  };
   const save = (): void => {
     const loaded = [...modules.values()];
-    if (cache === undefined || (compiled?.isFresh === true && loaded.every(({ isCached }) => isCached))) return;
-    cache.write(key, new Map([...(compiled?.code ?? []), ...[pack, ...loaded].map(codeOf)]));
+    const isPacked = ({ script }: LoadedModule): boolean => script === undefined;
+    keep(key, compiled, [pack, ...loaded.filter(isPacked)]);
+    keep(
+      apartKey(key),
+      apart?.compiled,
+      loaded.filter((module) => !isPacked(module)),
+    );
   };
   return { load, save };
+}
+
+function apartKey(key: string): string {
+  return `${key} apart`;
 }
 
 /** Finds modules in the pack by their paths. */
@@ -125,6 +147,6 @@ function compileFile(
 const NO_CODE = Buffer.alloc(0);
 
 /** V8 writes the functions that it took from the cache as well as those that this run compiled. */
-function codeOf({ name, script }: Pick<LoadedModule, 'name' | 'script'>): readonly [string, Buffer] {
+function codeOf({ name, script }: LoadedCode): readonly [string, Buffer] {
   return [name, script?.createCachedData() ?? NO_CODE];
 }
