@@ -1,4 +1,12 @@
-import { type BlobSource, BuildError, digestAlgorithm, digestHex, isBuildError, isDigest } from '../core/index.ts';
+import {
+  type BlobSource,
+  BuildError,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  isBuildError,
+  isDigest,
+} from '../core/index.ts';
 import { blobOf, type Descriptor, MEDIA_TYPES, readDocument } from '../oci/index.ts';
 
 /**
@@ -31,8 +39,8 @@ function checked(owner: Descriptor, parts: readonly Descriptor[]): readonly Desc
 }
 
 /** The path of a blob in an OCI image layout (image-spec, image-layout.md). */
-export function blobPath(descriptor: Descriptor): string {
-  return `blobs/${digestAlgorithm(descriptor.digest)}/${digestHex(descriptor.digest)}`;
+export function blobPath({ digest }: { readonly digest: Digest }): string {
+  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
 function isCarried(layer: Descriptor): boolean {

@@ -1,5 +1,12 @@
 export { type CompressedImage, type CompressOptions, compressLayers, requireZstd } from './compress-layers.ts';
 export { type DockerOutput, encodeDockerArchive, writeDockerOutput } from './docker/write-output.ts';
+export {
+  findLayoutImage,
+  type LayoutName,
+  layoutFile,
+  parseLayoutName,
+  refNameOf,
+} from './find-layout-image.ts';
 export { type ImportRequest, importRootfs } from './import-rootfs.ts';
 export { type ArchiveInput, loadArchive } from './load/load-archive.ts';
 export { type LocalOutput, writeLocalOutput } from './local/write-output.ts';

@@ -2,7 +2,8 @@ import type { Descriptor } from '../oci/index.ts';
 import { MEDIA_TYPES } from '../oci/index.ts';
 import type { NamedImage } from './types.ts';
 
-const REF_NAME = 'org.opencontainers.image.ref.name';
+/** Where the image-spec (annotations.md) has an image's name in a layout. */
+export const REF_NAME = 'org.opencontainers.image.ref.name';
 /** How containerd and docker name images in a layout; `ref.name` may be a bare tag there. */
 const CONTAINERD_NAME = 'io.containerd.image.name';
 

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
-import type { BuildBackend, LayerCompression, OutputInput } from '../types.ts';
+import type { BuildBackend, LayerCompression } from '../types.ts';
+import { type WrittenOutput, writeOutput } from '../write-output.ts';
 import type { Connection } from './connection.ts';
 
 type ExportInput = Parameters<BuildBackend['exportImage']>[0];
-type FileOutput = Exclude<OutputInput, { readonly kind: 'image' | 'cacheonly' }>;
 
 /**
  * Brings an image from a daemon into a store for this time alone, and from there to an output of this host.
@@ -14,49 +14,38 @@ type FileOutput = Exclude<OutputInput, { readonly kind: 'image' | 'cacheonly' }>
  */
 export async function exportImage(
   deps: { readonly store: Store; readonly connection: Connection },
-  { image, references, output }: ExportInput & { readonly output: FileOutput },
+  { image, references, output }: ExportInput & { readonly output: WrittenOutput },
   context: RunContext,
 ): Promise<void> {
   const directory = await deps.store.makeTempDir('sidecar-export');
   try {
     const store = await openStore({ root: directory });
-    const outputs = await import('../../outputs/index.ts');
+    const { loadArchive } = await import('../../outputs/index.ts');
     const names = references.map((text) => formatReference(parseReference(text)));
     const compression = compressionOf(output);
-    const [loaded] = await outputs.loadArchive(
+    const [loaded] = await loadArchive(
       { store },
       receive(deps.connection, { image, references: names, compression }, context),
       context,
     );
     const { descriptor } = loaded!;
-    const { destination } = output;
-    const images = [{ descriptor, references: names }];
-    switch (output.kind) {
-      case 'oci': {
-        // The daemon has compressed what it made; all that came is written as it is.
-        const options = { images, destination, tar: output.tar, compression: 'none', level: undefined } as const;
-        await outputs.writeOciOutput({ store }, options, context);
-        break;
-      }
-      case 'docker':
-        await outputs.writeDockerOutput({ store }, { images, destination, compression: 'none' }, context);
-        break;
-      case 'tar':
-        await outputs.writeTarOutput({ store }, { descriptor, destination }, context);
-        break;
-      case 'local':
-        await outputs.writeLocalOutput({ store }, { descriptor, destination }, context);
-        break;
-    }
+    await writeOutput(store, { descriptor, references, output: asItCame(output) }, context);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
 /** As native has it: an OCI layout is compressed unless it says otherwise, other outputs hold plain layers. */
-function compressionOf(output: FileOutput): Required<LayerCompression> {
+function compressionOf(output: WrittenOutput): Required<LayerCompression> {
   if (output.kind !== 'oci') return { compression: 'none', compressionLevel: 0 };
   return { compression: output.compression ?? 'gzip', compressionLevel: output.compressionLevel ?? 0 };
+}
+
+/** The daemon has compressed what it made; all that came is written as it is. */
+function asItCame(output: WrittenOutput): WrittenOutput {
+  return output.kind === 'oci'
+    ? { kind: 'oci', destination: output.destination, tar: output.tar, compression: 'none' }
+    : output;
 }
 
 interface Received {

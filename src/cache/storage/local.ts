@@ -1,23 +1,21 @@
 import { createReadStream, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BlobId, BuildError, digestAlgorithm, digestHex, digestOf } from '../../core/index.ts';
+import { type BlobId, BuildError, digestHex, digestOf } from '../../core/index.ts';
 import { type Descriptor, parseIndex, parseManifest } from '../../oci/index.ts';
+import { layoutFile, refNameOf } from '../../outputs/index.ts';
 import type { CacheStorage } from '../types.ts';
-
-const NAME = 'org.opencontainers.image.ref.name';
 
 /** The tag of a cache that names none. */
 export const DEFAULT_TAG = 'latest';
 
 /** A cache in an OCI image layout. */
 export function createLocalStorage(directory: string, tag: string = DEFAULT_TAG): CacheStorage {
-  const fileOf = (blob: Pick<BlobId, 'digest'>): string =>
-    join(directory, 'blobs', digestAlgorithm(blob.digest), digestHex(blob.digest));
+  const fileOf = (blob: Pick<BlobId, 'digest'>): string => layoutFile(directory, blob);
   return {
     name: tag === DEFAULT_TAG ? directory : `${directory}:${tag}`,
     origin: undefined,
     readManifest: async () => {
-      const descriptor = readEntries(directory).find((entry) => entry.annotations?.[NAME] === tag);
+      const descriptor = readEntries(directory).find((entry) => refNameOf(entry) === tag);
       if (descriptor === undefined) return undefined;
       const bytes = readFileSync(fileOf(descriptor));
       if (digestOf(bytes) === descriptor.digest) return { descriptor, bytes };
@@ -40,7 +38,7 @@ function readEntries(directory: string): readonly Descriptor[] {
 export function sweepLayout(directory: string): void {
   const used = new Set<string>();
   for (const entry of readEntries(directory)) {
-    const { config, layers } = parseManifest(readFileSync(join(directory, 'blobs/sha256', digestHex(entry.digest))));
+    const { config, layers } = parseManifest(readFileSync(layoutFile(directory, entry)));
     for (const blob of [entry, config, ...layers]) used.add(digestHex(blob.digest));
   }
   const blobs = join(directory, 'blobs/sha256');

@@ -1,16 +1,9 @@
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type BlobId,
-  type BlobSource,
-  BuildError,
-  digestAlgorithm,
-  digestHex,
-  type RunContext,
-  throwIfCancelled,
-} from '../../core/index.ts';
+import { type BlobSource, BuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
 import { blobOf } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
+import { layoutFile } from '../find-layout-image.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { readArchiveFiles } from './archive-files.ts';
 import { readDockerImages } from './docker-manifest.ts';
@@ -95,13 +88,13 @@ async function loadLayout(store: Store, path: string, context: RunContext): Prom
 }
 
 function openLayoutSource(path: string): BlobSource {
-  const fileOf = (blob: BlobId): string => join(path, 'blobs', digestAlgorithm(blob.digest), digestHex(blob.digest));
   return {
     open: async function* (blob, { offset = 0 } = {}) {
-      if (!existsSync(fileOf(blob))) {
+      const file = layoutFile(path, blob);
+      if (!existsSync(file)) {
         throw new BuildError('BLOB_MISSING', `Blob ${blob.digest} is not in the layout "${path}".`);
       }
-      yield* createReadStream(fileOf(blob), { start: offset, highWaterMark: 1 << 20 });
+      yield* createReadStream(file, { start: offset, highWaterMark: 1 << 20 });
     },
   };
 }
