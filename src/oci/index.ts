@@ -21,6 +21,7 @@ export {
   listIndexImages,
   readDocument,
   readImage,
+  readVerified,
 } from './read-image.ts';
 export * from './select-manifest.ts';
 export * from './types.ts';

@@ -183,8 +183,18 @@ async function findBytes(source: BlobSource, descriptor: Descriptor): Promise<Bu
   }
 }
 
-async function readVerified(source: BlobSource, blob: BlobId): Promise<Buffer> {
-  if (blob.sizeBytes > DOCUMENT_LIMIT_BYTES) {
+/**
+ * The whole of a blob that fits into memory, verified.
+ *
+ * @param limitBytes the most that is read; default 16 MiB.
+ * @throws BuildError `IMAGE_INVALID` for a larger one, `BLOB_DIGEST_MISMATCH`, and what opening the blob throws.
+ */
+export async function readVerified(
+  source: BlobSource,
+  blob: BlobId,
+  limitBytes = DOCUMENT_LIMIT_BYTES,
+): Promise<Buffer> {
+  if (blob.sizeBytes > limitBytes) {
     throw new BuildError('IMAGE_INVALID', `Image document ${blob.digest} is too large: ${blob.sizeBytes} bytes.`);
   }
   const chunks: Uint8Array[] = [];

@@ -6,7 +6,14 @@ export { type PullRequest, type PullSink, pullImage } from './pull-image.ts';
 export { type PushedImage, type PushRequest, pushImage } from './push-image.ts';
 export { redactText } from './redact.ts';
 export { loadRegistryHosts, type RegistryHostsOptions } from './registry-hosts.ts';
-export type { Timing } from './retry.ts';
+export { isTransientStatus, parseRetryAfter, pause, retry, SYSTEM_TIMING, type Timing } from './retry.ts';
 export { eraseCredentials, type SavedCredentials, type SignIn, saveCredentials } from './save-credentials.ts';
-export { createTransport, DEFAULT_TIMEOUTS, type HttpResponse, type Timeouts } from './transport.ts';
+export {
+  createTransport,
+  DEFAULT_TIMEOUTS,
+  type HttpRequest,
+  type HttpResponse,
+  type Timeouts,
+  type Transport,
+} from './transport.ts';
 export * from './types.ts';

@@ -10,6 +10,7 @@ export interface Timing {
   readonly random: () => number;
 }
 
+/** The real clock, sleep and dice. */
 export const SYSTEM_TIMING: Timing = {
   now: () => Date.now(),
   sleep: (milliseconds, signal) =>
@@ -51,6 +52,7 @@ export function parseRetryAfter(header: string | undefined, now: number): number
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
+/** Whether an HTTP status may be another one soon. */
 export function isTransientStatus(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
 }
