@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BuildError, digestOf, type RunContext } from '../core/index.ts';
 import type { Graph, Vertex } from '../graph/index.ts';
+import { createSharedWork } from './shared-work.ts';
+import { createSlots } from './slots.ts';
 import { solve } from './solve.ts';
 import type { CachedResult, OpRunner, ResultCache } from './types.ts';
 import { changesBetween } from './verdict.ts';
@@ -191,6 +193,100 @@ describe('solve()', () => {
         { input: 'base', from: 'old', to: '' },
         { input: 'gone', from: 'x' },
       ],
+    });
+  });
+
+  describe('with a pool', () => {
+    const POOL = () => ({ running: createSharedWork<CachedResult<string>>(), slots: createSlots(2) });
+    const GRAPH = graphOf([{ name: 'shared' }, { name: 'own', inputs: ['shared'] }]);
+
+    it('runs what two solves need once, also where caching is off for one piece of work', async () => {
+      for (const ignoreCache of [false, true]) {
+        const rig = createRig(() => new Promise((resolve) => setImmediate(resolve)));
+        const pool = { ...POOL(), ran: new Set<string>() };
+        const deps = { runner: rig.runner, cache: memoryCache(), pool };
+        const graph = graphOf([{ name: 'shared', ignoreCache }]);
+        const input = { graph, parallelism: 1, mode: 'run' } as const;
+        const [first, second] = await Promise.all([solve(deps, input, CONTEXT), solve(deps, input, CONTEXT)]);
+        const third = await solve(deps, input, CONTEXT);
+        expect(rig.ran).toEqual(['shared']);
+        const verdicts = [first, second, third].map((each) => each.get(digestOf('shared'))?.verdict.kind);
+        expect(verdicts).toEqual(['run', 'cached', 'cached']);
+      }
+    });
+
+    it('keeps one limit for all solves, and a solve that waits for another takes no place', async () => {
+      const order: string[] = [];
+      let finishShared: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => {
+        finishShared = resolve;
+      });
+      const rig = createRig(async (name) => {
+        order.push(name);
+        if (name === 'shared') await held;
+        if (name === 'other') finishShared();
+      });
+      const deps = { runner: rig.runner, cache: memoryCache(), pool: POOL() };
+      const solveAll = (name: string) =>
+        solve(deps, { graph: graphOf([{ name }]), parallelism: 1, mode: 'run' }, CONTEXT);
+      // Two places: one runs, one waits for it; the third solve ends the first.
+      await Promise.all([solveAll('shared'), solveAll('shared'), solveAll('other')]);
+      expect(order).toEqual(['shared', 'other']);
+    });
+
+    it('lets others have what a solve began that failed meanwhile', async () => {
+      let letGo: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      const aborted: string[] = [];
+      const rig = createRig(async (name, { signal }) => {
+        signal.addEventListener('abort', () => aborted.push(name));
+        if (name === 'shared') await held;
+        if (name === 'bad') throw new BuildError('STEP_FAILED', 'it failed');
+      });
+      const deps = { runner: rig.runner, cache: memoryCache(), pool: { running: POOL().running } };
+      const failing = solve(
+        deps,
+        {
+          graph: graphOf([{ name: 'shared' }, { name: 'late' }, { name: 'bad', inputs: ['late'] }]),
+          parallelism: 2,
+          mode: 'run',
+        },
+        {
+          ...CONTEXT,
+          emit: (event) => {
+            if (event.kind === 'vertex-failed') letGo();
+          },
+        },
+      );
+      const other = solve(deps, { graph: GRAPH, parallelism: 2, mode: 'run' }, CONTEXT);
+      await expect(failing).rejects.toMatchObject({ code: 'STEP_FAILED' });
+      await other;
+      expect(rig.ran.toSorted()).toEqual(['bad', 'late', 'own', 'shared']);
+      expect(aborted).toEqual([]);
+    });
+
+    it('gives the failure of a shared step to all that need it, each at its own place', async () => {
+      const rig = createRig(async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        throw new BuildError('STEP_FAILED', 'it failed');
+      });
+      const deps = { runner: rig.runner, cache: memoryCache(), pool: POOL() };
+      const input = { graph: graphOf([{ name: 'shared' }]), parallelism: 1, mode: 'run' } as const;
+      const solves = await Promise.allSettled([solve(deps, input, CONTEXT), solve(deps, input, CONTEXT)]);
+      expect(solves.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      expect(rig.ran).toEqual(['shared']);
+    });
+
+    it('runs a step for each that brings secrets of its own', async () => {
+      const rig = createRig(() => new Promise((resolve) => setImmediate(resolve)));
+      const pool = POOL();
+      const cache = memoryCache();
+      const input = { graph: graphOf([{ name: 'shared' }]), parallelism: 1, mode: 'run' } as const;
+      const withRights = (rights: string) => ({ runner: { ...rig.runner, rightsOf: () => rights }, cache, pool });
+      await Promise.all([solve(withRights('a'), input, CONTEXT), solve(withRights('b'), input, CONTEXT)]);
+      expect(rig.ran).toEqual(['shared', 'shared']);
     });
   });
 
