@@ -1,4 +1,4 @@
-import type { CacheLocation, CacheTarget } from '../cache/index.ts';
+import type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget } from '../cache/index.ts';
 import type { BuildError, CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
 import type { Dockerfile, IgnoreMatcher, LintResult } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
@@ -7,7 +7,7 @@ import type { PruneOptions, PruneResult } from '../store/index.ts';
 import type { Capabilities } from './needs/features.ts';
 import type { BackendKind } from './selection/kinds.ts';
 
-export type { CacheLocation, CacheTarget };
+export type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget };
 
 /** Where the files of a build come from. */
 export type ContextInput =
@@ -96,6 +96,10 @@ export interface BuildRequest {
   readonly cacheFrom?: readonly CacheLocation[];
   /** Shared caches to be written after the build. */
   readonly cacheTo?: readonly CacheTarget[];
+  /** What new and empty cache mounts are filled from, the first that has an id counts; those that are missing or broken are warnings. */
+  readonly cacheMountsFrom?: readonly CacheMountsLocation[];
+  /** Where the content of the cache mounts that steps of the build used goes after it. */
+  readonly cacheMountsTo?: readonly CacheMountsTarget[];
   /** One layer holds all that the build adds to its base. */
   readonly squash?: boolean;
   /** Types of the image's documents; default `oci`. */

@@ -40,6 +40,8 @@ const DENIALS: readonly Denial[] = [
   ],
   ['cache-from', () => "buildah's cache of steps is its own storage"],
   ['cache-to', () => "buildah's cache of steps is its own storage"],
+  ['cache-mounts-from', () => 'buildah keeps cache mounts in a place of its own, which nothing may write to beside it'],
+  ['cache-mounts-to', () => 'buildah keeps cache mounts in a place of its own, and locks none while they are read'],
   ['squash', (facts) => `${named(facts)} squashes the layers of the base image too`],
   ['parallelism', () => 'it runs one step after the other, so that the output of each can be told apart'],
   [

@@ -6,6 +6,8 @@ import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts'
 const NOT_SENT: Partial<Record<Feature, string>> = {
   'cache-from': 'cannot ask its daemon for shared caches',
   'cache-to': 'cannot ask its daemon to write shared caches',
+  'cache-mounts-from': 'cannot ask its daemon to take cache mounts from elsewhere',
+  'cache-mounts-to': 'cannot ask its daemon to leave cache mounts elsewhere',
   'context-layout': 'cannot send an image layout to its daemon',
 };
 

@@ -47,6 +47,8 @@ export const FEATURES = {
   'rewrite-timestamp': '--output …,rewrite-timestamp=true',
   'cache-from': '--cache-from',
   'cache-to': '--cache-to',
+  'cache-mounts-from': '--cache-mounts-from',
+  'cache-mounts-to': '--cache-mounts-to',
   squash: '--squash',
   'format-docker': '--output …,oci-mediatypes=false',
   credentials: 'sign-ins in the request',

@@ -60,6 +60,8 @@ const EXAMPLES: Readonly<Record<Feature, Example>> = {
   'rewrite-timestamp': { request: { rewriteTimestamp: true } },
   'cache-from': { request: { cacheFrom: [{ kind: 'local', directory: 'cache' }] } },
   'cache-to': { request: { cacheTo: [{ kind: 'local', directory: 'cache', mode: 'max' }] } },
+  'cache-mounts-from': { request: { cacheMountsFrom: [{ kind: 'local', directory: 'cache' }] } },
+  'cache-mounts-to': { request: { cacheMountsTo: [{ kind: 'local', directory: 'cache' }] } },
   squash: { request: { squash: true } },
   'format-docker': { request: { format: 'docker' } },
   credentials: { request: { credentials: { 'registry.example': { kind: 'anonymous' } } } },

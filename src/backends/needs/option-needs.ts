@@ -30,6 +30,8 @@ const TESTS: Partial<Readonly<Record<Feature, Test>>> = {
   'rewrite-timestamp': ({ rewriteTimestamp }) => rewriteTimestamp === true,
   'cache-from': ({ cacheFrom = [] }) => cacheFrom.length > 0,
   'cache-to': ({ cacheTo = [] }) => cacheTo.length > 0,
+  'cache-mounts-from': ({ cacheMountsFrom = [] }) => cacheMountsFrom.length > 0,
+  'cache-mounts-to': ({ cacheMountsTo = [] }) => cacheMountsTo.length > 0,
   squash: ({ squash }) => squash === true,
   'format-docker': ({ format }) => format === 'docker',
   credentials: ({ credentials }) => has(credentials),

@@ -96,6 +96,16 @@ export const BUILD_OPTIONS = {
     placeholder: 'CACHE',
     help: 'Shared cache to write: type=registry,ref=NAME, type=local,dest=DIR[,tag=TAG] or type=s3,bucket=B,region=R[,name=N], with mode=min|max (the steps of the image, or all), compression=…, ignore-error=true',
   },
+  'cache-mounts-from': {
+    kind: 'list',
+    placeholder: 'CACHE',
+    help: 'What cache mounts that are new or empty here are filled from, as --cache-from, with ids=A|B; one that is missing is a warning',
+  },
+  'cache-mounts-to': {
+    kind: 'list',
+    placeholder: 'CACHE',
+    help: 'Where the cache mounts that steps used go after the build, as --cache-to, with ids=A|B, max-size=SIZE, compression=…, ignore-error=true; what is there already is not sent again',
+  },
   quiet: { kind: 'boolean', short: 'q', help: 'Print nothing but the image id' },
   ...PROGRESS_OPTION,
   plan: { kind: 'boolean', help: 'Tell what would be run, and why, without running it' },

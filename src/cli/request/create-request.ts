@@ -7,7 +7,7 @@ import type { BuildOptions } from '../commands/build-options.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { readBackend } from '../options/read-backend.ts';
 import { parsePairs, parseSize, splitPair, usage } from '../options/values.ts';
-import { parseCacheFrom, parseCacheTo } from './parse-cache.ts';
+import { parseCacheFrom, parseCacheMountsFrom, parseCacheMountsTo, parseCacheTo } from './parse-cache.ts';
 import { parseOutputs } from './parse-output.ts';
 import { parseHost, parseNetwork, parsePlatforms, parsePull, parseRights, parseUlimit } from './parse-run-options.ts';
 import { parseSecrets } from './parse-secret.ts';
@@ -53,6 +53,8 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     buildContexts: parseBuildContexts(values['build-context']),
     cacheFrom: parseCacheFrom(values['cache-from']),
     cacheTo: parseCacheTo(values['cache-to']),
+    cacheMountsFrom: parseCacheMountsFrom(values['cache-mounts-from']),
+    cacheMountsTo: parseCacheMountsTo(values['cache-mounts-to']),
     outputs: chooseOutputs(outputs, values),
     push: values.push,
     parallelism: values.parallelism,

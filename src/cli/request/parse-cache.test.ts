@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseCacheFrom, parseCacheTo } from './parse-cache.ts';
+import { parseCacheFrom, parseCacheMountsFrom, parseCacheMountsTo, parseCacheTo } from './parse-cache.ts';
 
 describe('parseCacheFrom()', () => {
   it('reads a name alone as a cache in a registry', () => {
@@ -73,5 +73,47 @@ describe('parseCacheTo()', () => {
     expect(() => parseCacheTo([text])).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(part) }),
     );
+  });
+});
+
+describe('parseCacheMountsFrom()', () => {
+  it('reads places as parseCacheFrom() does, with ids', () => {
+    expect(parseCacheMountsFrom(['r.example.com/mounts', 'type=local,src=dir,ids=npm|/root/.cache'])).toEqual([
+      { kind: 'registry', reference: 'r.example.com/mounts' },
+      { kind: 'local', directory: 'dir', ids: ['npm', '/root/.cache'] },
+    ]);
+  });
+});
+
+describe('parseCacheMountsTo()', () => {
+  it('reads a size bound, ids and how blobs are written', () => {
+    expect(
+      parseCacheMountsTo([
+        'type=registry,ref=r.example.com/mounts:main,ids=npm,max-size=2g,compression=gzip,compression-level=1,ignore-error=true',
+      ]),
+    ).toEqual([
+      {
+        kind: 'registry',
+        reference: 'r.example.com/mounts:main',
+        ids: ['npm'],
+        maxSizeBytes: 2 * 2 ** 30,
+        compression: 'gzip',
+        compressionLevel: 1,
+        ignoreError: true,
+      },
+    ]);
+  });
+
+  it.each([
+    ['type=local,dest=d,ids='],
+    ['type=local,dest=d,ids=|'],
+    ['type=local,dest=d,max-size=much'],
+    ['type=local,src=d'],
+  ])('refuses %s', (text) => {
+    expect(() => parseCacheMountsTo([text])).toThrow();
+  });
+
+  it('has no mode: a cache mount is whole', () => {
+    expect(() => parseCacheMountsTo(['type=local,dest=d,mode=max'])).toThrow(/mode=max of --cache-mounts-to/);
   });
 });

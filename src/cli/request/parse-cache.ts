@@ -1,6 +1,6 @@
-import type { CacheLocation, CacheTarget } from '../../backends/index.ts';
+import type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget } from '../../backends/index.ts';
 import { BuildError } from '../../core/index.ts';
-import { parseFields, usage } from '../options/values.ts';
+import { parseFields, parseSize, usage } from '../options/values.ts';
 
 const COMPRESSIONS = ['gzip', 'zstd', 'none'] as const;
 
@@ -20,7 +20,7 @@ const S3_ATTRIBUTES = [
   'session_token',
 ];
 
-type Option = '--cache-from' | '--cache-to';
+type Option = '--cache-from' | '--cache-to' | '--cache-mounts-from' | '--cache-mounts-to';
 
 /**
  * Reads `--cache-from` in buildx's notation: `type=registry,ref=NAME`, `type=local,src=DIRECTORY[,tag=TAG]`,
@@ -30,7 +30,6 @@ type Option = '--cache-from' | '--cache-to';
  */
 export function parseCacheFrom(texts: readonly string[]): readonly CacheLocation[] {
   return texts.map((text) => {
-    if (!text.includes('=')) return { kind: 'registry', reference: text };
     const attributes = readAttributes(text, '--cache-from', ['ref', 'src', 'tag', ...S3_ATTRIBUTES]);
     return toLocation(attributes, { option: '--cache-from', text, directory: 'src' });
   });
@@ -47,20 +46,71 @@ export function parseCacheTo(texts: readonly string[]): readonly CacheTarget[] {
   return texts.map((text) => {
     const common = ['mode', 'compression', 'compression-level', 'ignore-error'];
     const known = ['ref', 'dest', 'tag', ...common, ...S3_ATTRIBUTES];
-    const attributes = readAttributes(text.includes('=') ? text : `type=registry,ref=${text}`, '--cache-to', known);
-    const level = attributes.get('compression-level');
-    const compression = choose(attributes, 'compression', COMPRESSIONS);
+    const attributes = readAttributes(text, '--cache-to', known);
     return {
       ...toLocation(attributes, { option: '--cache-to', text, directory: 'dest' }),
       mode: choose(attributes, 'mode', ['min', 'max']) ?? 'min',
-      ...(choose(attributes, 'ignore-error', ['true', 'false']) === 'true' ? { ignoreError: true } : {}),
-      ...(compression === undefined ? {} : { compression }),
-      ...(level === undefined ? {} : { compressionLevel: parseLevel(level, text) }),
+      ...toWriting(attributes, text),
     };
   });
 }
 
+/** Reads `--cache-mounts-from`: as `--cache-from`, with `ids=A|B`. @throws BuildError as `parseCacheFrom`. */
+export function parseCacheMountsFrom(texts: readonly string[]): readonly CacheMountsLocation[] {
+  return texts.map((text) => {
+    const attributes = readAttributes(text, '--cache-mounts-from', ['ref', 'src', 'tag', 'ids', ...S3_ATTRIBUTES]);
+    return {
+      ...toLocation(attributes, { option: '--cache-mounts-from', text, directory: 'src' }),
+      ...toIds(attributes),
+    };
+  });
+}
+
+/**
+ * Reads `--cache-mounts-to`: as `--cache-to` without `mode`, with `ids=A|B` and `max-size=SIZE`.
+ *
+ * @throws BuildError as `parseCacheFrom`.
+ */
+export function parseCacheMountsTo(texts: readonly string[]): readonly CacheMountsTarget[] {
+  return texts.map((text) => {
+    const common = ['ids', 'max-size', 'compression', 'compression-level', 'ignore-error'];
+    const attributes = readAttributes(text, '--cache-mounts-to', ['ref', 'dest', 'tag', ...common, ...S3_ATTRIBUTES]);
+    const maxSize = attributes.get('max-size');
+    return {
+      ...toLocation(attributes, { option: '--cache-mounts-to', text, directory: 'dest' }),
+      ...toIds(attributes),
+      ...(maxSize === undefined ? {} : { maxSizeBytes: parseSize(maxSize, '--cache-mounts-to max-size=') }),
+      ...toWriting(attributes, text),
+    };
+  });
+}
+
+function toIds(attributes: ReadonlyMap<string, string>): Pick<CacheMountsLocation, 'ids'> {
+  const ids = attributes.get('ids')?.split('|').filter(Boolean);
+  if (ids?.length === 0) fail('ids= names no cache mount.', 'Write ids=ID, or ids=ID|ID for several.');
+  return ids === undefined ? {} : { ids };
+}
+
+function toWriting(
+  attributes: ReadonlyMap<string, string>,
+  text: string,
+): Pick<CacheTarget, 'ignoreError' | 'compression' | 'compressionLevel'> {
+  const level = attributes.get('compression-level');
+  const compression = choose(attributes, 'compression', COMPRESSIONS);
+  return {
+    ...(choose(attributes, 'ignore-error', ['true', 'false']) === 'true' ? { ignoreError: true } : {}),
+    ...(compression === undefined ? {} : { compression }),
+    ...(level === undefined ? {} : { compressionLevel: parseLevel(level, text) }),
+  };
+}
+
+/** A text without `=` is the name of a cache in a registry. */
 function readAttributes(text: string, option: Option, known: readonly string[]): ReadonlyMap<string, string> {
+  if (!text.includes('='))
+    return new Map([
+      ['type', 'registry'],
+      ['ref', text],
+    ]);
   const attributes = new Map<string, string>();
   for (const { key, value } of parseFields(text, option)) {
     if (value === undefined) throw usage(`${option} takes key=value, not "${key}" (in "${text}").`);

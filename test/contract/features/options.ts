@@ -240,6 +240,31 @@ export const OPTION_CASES = {
       });
     },
   },
+  'cache-mounts-to': {
+    ask: ({ base, nonce, around }) => ({
+      lines: [`FROM ${base}`, `RUN --mount=type=cache,target=/c,id=${nonce} echo warm ${nonce} > /c/file`],
+      request: { cacheMountsTo: [{ kind: 'registry', reference: `${around.registry}/mounts-to-${nonce}` }] },
+    }),
+    observe: async ({ subject, around, nonce }, ask) => {
+      await subject.build(ask);
+      const { layers = [] } = await fetchManifest(around.registry, `mounts-to-${nonce}`);
+      expect(layers.map(({ mediaType }) => mediaType)).toContain('application/vnd.zlayer.cache-mounts.pack.v1+gzip');
+    },
+  },
+  'cache-mounts-from': {
+    ask: ({ base, nonce, around }) => ({
+      lines: [`FROM ${base}`, `RUN --mount=type=cache,target=/c,id=${nonce} cat /c/file || echo cold`],
+      request: { cacheMountsFrom: [{ kind: 'registry', reference: `${around.registry}/mounts-from-${nonce}` }] },
+    }),
+    observe: async ({ subject, base, around, nonce, another }, ask) => {
+      await subject.build({
+        lines: [`FROM ${base}`, `RUN --mount=type=cache,target=/c,id=${nonce} echo warm ${nonce} > /c/file`],
+        request: { cacheMountsTo: [{ kind: 'registry', reference: `${around.registry}/mounts-from-${nonce}` }] },
+      });
+      const elsewhere = await another();
+      expect((await elsewhere.build(ask)).log).toContain(`warm ${nonce}`);
+    },
+  },
   plan: {
     ask: ({ base, nonce }) => ({
       lines: [`FROM ${base}`, `RUN echo planned ${nonce}`],
