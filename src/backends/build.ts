@@ -30,9 +30,11 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   context.emit({ kind: 'build-started', time: startedMs, buildId: randomUUID(), fileName });
   try {
     checkPush(request);
-    const result = await withBackend(request, context, async ({ store, backend, others }) =>
-      buildWith(backend, { loaded: await loadRequest(store, request, context), others }, context),
-    );
+    let loaded: LoadedRequest | undefined;
+    const result = await withBackend(request, context, async ({ store, backend, others }) => {
+      loaded ??= await loadRequest(store, request, context);
+      return buildWith(backend, { loaded, others }, context);
+    });
     const durationMs = Date.now() - startedMs;
     const { digest, references } = result;
     context.emit({ kind: 'build-completed', time: Date.now(), durationMs, digest, references });

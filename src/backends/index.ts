@@ -6,6 +6,7 @@ export { createBackend } from './create-backend.ts';
 export type { BackendDecision, BackendReport, BackendStatus } from './describe-backends.ts';
 export { type PullInput, type PushInput, pull, push, requireNative } from './images.ts';
 export { describeBackends, knownCapabilities, selectionMatrix } from './lazy.ts';
+export { lacksIsolation } from './native/open-executor.ts';
 export { type Capabilities, FEATURES, type Feature } from './needs/features.ts';
 export { type OpenedBackend, openBackend } from './open-backend.ts';
 export { openImageStore, removeStoreTree } from './open-image-store.ts';

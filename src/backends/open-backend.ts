@@ -1,6 +1,7 @@
 import type { RunContext } from '../core/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
 import { createBackend } from './create-backend.ts';
+import { lacksIsolation } from './native/open-executor.ts';
 import { factsOfHost, type HostFacts, variableOf } from './selection/host-facts.ts';
 import type { BackendKind, ImageOs } from './selection/kinds.ts';
 import type { BackendChoice, Selection } from './selection/select-backend.ts';
@@ -10,11 +11,14 @@ import type { BuildBackend } from './types.ts';
 export interface OpenedBackend {
   readonly backend: BuildBackend;
   readonly selection: Selection;
+  /** Nobody was asked: the default was taken for able to work. */
+  readonly presumed: boolean;
 }
 
 /**
  * Chooses a backend by option, `ZLAYER_BACKEND` or the matrix of this host, and makes it. Nothing is spawned or dialled but
- * by a candidate that is asked whether it can work, and that one is used when it can.
+ * by a candidate that is asked whether it can work, and that one is used when it can. Our own engine on Linux is not even
+ * asked, unless it was found wanting with this store before: what tries the isolation of steps is the first step.
  *
  * @throws BuildError as `selectBackend` does.
  */
@@ -30,17 +34,24 @@ export async function openBackend(
     made.set(kind, backend);
     return backend;
   };
-  const selection = await select(async (kind) => (await backendOf(kind)).isAvailable(context), choice, host);
+  const presumed = isPlain(choice, host) && !lacksIsolation(deps.store.root);
+  const selection = presumed
+    ? PLAIN
+    : await (await import('./selection/select-backend.ts')).selectBackend(
+        async (kind) => (await backendOf(kind)).isAvailable(context),
+        choice,
+        host,
+      );
   const backend = await backendOf(selection.backend);
   for (const other of made.values()) if (other !== backend) await other.close();
   warnOfPassedOver(selection, context);
-  return { backend, selection };
+  return { backend, selection, presumed };
 }
 
 const PLAIN: Selection = {
   backend: 'native',
   origin: 'automatic',
-  reason: 'Linux can run steps without any other program.',
+  reason: 'Steps can be isolated without any other program.',
   passedOver: [],
 };
 
@@ -50,23 +61,14 @@ function isPlain({ backend, os }: BackendChoice, { platform, env }: HostFacts): 
   return platform === 'linux' && os === 'linux' && !isNamed && variableOf(env, 'ZLAYER_BUILDD_ADDR') === undefined;
 }
 
-async function select(
-  probe: Parameters<typeof import('./selection/select-backend.ts').selectBackend>[0],
-  choice: BackendChoice,
-  host: HostFacts,
-): Promise<Selection> {
-  if (isPlain(choice, host)) return PLAIN;
-  return (await import('./selection/select-backend.ts')).selectBackend(probe, choice, host);
-}
-
-/** A daemon that was configured and does not answer is worth a word: somebody counts on it. */
+/** A backend that should have built and cannot is worth a word: somebody counts on it. */
 function warnOfPassedOver({ backend, passedOver }: Selection, { emit }: RunContext): void {
   for (const { backend: other, reasons } of passedOver) {
     emit({
       kind: 'warning',
       time: Date.now(),
       code: 'BACKEND_PASSED_OVER',
-      message: `${backend} builds, because ${other} cannot: ${reasons.join('; ')}.`,
+      message: `${backend} builds, because ${other} cannot: ${reasons.join(' ').replace(/\.$/, '')}.`,
       hint: `Name the backend that must build with --backend ${other}.`,
     });
   }

@@ -1,8 +1,9 @@
-import { type RunContext, toBuildError } from '../core/index.ts';
+import { isBuildError, type RunContext, toBuildError } from '../core/index.ts';
 import type { Store } from '../store/index.ts';
 import type { BackendDeps } from './backend-deps.ts';
 import type { Others } from './build-with.ts';
-import { imageOsOf, openBackend } from './open-backend.ts';
+import { lacksIsolation } from './native/open-executor.ts';
+import { imageOsOf, type OpenedBackend, openBackend } from './open-backend.ts';
 import { openImageStore } from './open-image-store.ts';
 import { openRegistry } from './open-registry.ts';
 import type { BackendKind } from './selection/kinds.ts';
@@ -25,7 +26,8 @@ export interface UsedBackend {
 }
 
 /**
- * Chooses a backend, works with it, and closes it.
+ * Chooses a backend, works with it, and closes it. Where our own engine was presumed to be able to run steps and cannot, the
+ * work is done once more with the next backend that can.
  *
  * @throws BuildError as `openBackend` does; `STORE_*`; everything that the work throws, as `BuildError`.
  */
@@ -35,14 +37,24 @@ export async function withBackend<T>(
   work: (used: UsedBackend) => Promise<T>,
 ): Promise<T> {
   return withDeps(use.dataDir, context, async (deps) => {
-    const os = await imageOsOf(use.platform);
-    const { backend } = await openBackend(deps, { backend: use.backend, os }, context);
-    const others: Others = async () =>
-      (await import('./other-backends.ts')).otherBackends(deps, { backend: backend.name, os });
+    const choice = { backend: use.backend, os: await imageOsOf(use.platform) };
+    const workWith = async ({ backend }: OpenedBackend): Promise<T> => {
+      const others: Others = async () =>
+        (await import('./other-backends.ts')).otherBackends(deps, { backend: backend.name, os: choice.os });
+      try {
+        return await work({ backend, store: deps.store, others });
+      } finally {
+        await backend.close();
+      }
+    };
+    const opened = await openBackend(deps, choice, context);
     try {
-      return await work({ backend, store: deps.store, others });
-    } finally {
-      await backend.close();
+      return await workWith(opened);
+    } catch (thrown) {
+      const isWanting = opened.presumed && isBuildError(thrown, 'HOST_LACKS') && lacksIsolation(deps.store.root);
+      const second = isWanting ? await openBackend(deps, choice, context).catch(() => undefined) : undefined;
+      if (second === undefined) throw thrown;
+      return await workWith(second);
     }
   });
 }

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { type RunContext, toBuildError } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { Availability } from '../types.ts';
+import { openExecutor } from './open-executor.ts';
 
 const KINDS = { root: 'as root', userns: 'in a user namespace', 'userns-single': 'in a user namespace with one id' };
 
@@ -9,9 +9,7 @@ const KINDS = { root: 'as root', userns: 'in a user namespace', 'userns-single':
 export async function probeNative(store: Store, context: RunContext): Promise<Availability> {
   if (process.platform !== 'linux') return { available: false, reasons: ['It runs steps in namespaces of Linux.'] };
   try {
-    const { createExecutor } = await import('../../engine/steps.ts');
-    const makeTempDir = (prefix: string): Promise<string> => store.makeTempDir(prefix);
-    const { probe } = await createExecutor({ stateDir: join(store.root, 'engine'), makeTempDir }, context);
+    const { probe } = await openExecutor(store.root, (prefix) => store.makeTempDir(prefix), context);
     if (probe.kind !== 'none') return { available: true, details: `runs steps ${KINDS[probe.kind]}` };
     return { available: false, reasons: probe.reasons.map(sentenceOf) };
   } catch (thrown) {

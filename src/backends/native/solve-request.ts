@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { CacheRecord } from '../../cache/index.ts';
 import { BuildError, type RunContext } from '../../core/index.ts';
 import {
@@ -20,6 +19,7 @@ import type { ContextDirectory, LoadedRequest } from '../types.ts';
 import { fetchLayer } from './fetch-layer.ts';
 import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
 import { createOpRunner, type StepEngine } from './op-runner.ts';
+import { openExecutor } from './open-executor.ts';
 import { requireEmulation } from './require-emulation.ts';
 import { resolveImage } from './resolve-image.ts';
 import { openSharedCaches, type SharedCaches } from './shared-caches.ts';
@@ -182,7 +182,7 @@ async function openStepEngine(
   context: RunContext,
 ): Promise<StepEngine> {
   const { store, layers } = env;
-  const { createExecutor, createSnapshots, runExec } = await import('../../engine/steps.ts');
-  const executor = await createExecutor({ stateDir: join(store.root, 'engine'), makeTempDir }, context);
+  const { createSnapshots, runExec } = await import('../../engine/steps.ts');
+  const executor = await openExecutor(store.root, makeTempDir, context);
   return { executor, snapshots: createSnapshots({ store, layers, executor }), runExec };
 }

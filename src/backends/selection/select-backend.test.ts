@@ -48,10 +48,11 @@ const WINDOWS: BackendChoice = { os: 'windows' };
 
 describe('selectBackend() by the matrix', () => {
   it.each<[Host, Env, readonly BackendKind[], BackendKind, readonly BackendKind[]]>([
-    ['Linux', {}, [], 'native', []],
-    ['Linux', {}, ['buildah-cli', 'buildah-sidecar'], 'native', []],
+    ['Linux', {}, ['native', 'buildah-cli', 'buildah-sidecar'], 'native', ['native']],
+    ['Linux', {}, ['buildah-cli', 'buildah-sidecar'], 'buildah-cli', ['native', 'buildah-cli']],
     ['Linux', DAEMON, ['buildah-sidecar'], 'buildah-sidecar', ['buildah-sidecar']],
-    ['Linux', DAEMON, ['buildah-cli'], 'native', ['buildah-sidecar']],
+    ['Linux', DAEMON, ['native', 'buildah-cli'], 'native', ['buildah-sidecar', 'native']],
+    ['Linux', DAEMON, ['buildah-cli'], 'buildah-cli', ['buildah-sidecar', 'native', 'buildah-cli']],
     ['macOS', {}, ['buildah-cli'], 'buildah-cli', ['buildah-cli']],
     ['macOS', {}, [], 'sandbox', ['buildah-cli']],
     ['macOS', DAEMON, ['buildah-sidecar', 'buildah-cli'], 'buildah-sidecar', ['buildah-sidecar']],
@@ -94,7 +95,7 @@ describe('selectBackend() by the matrix', () => {
   });
 
   it('keeps the reasons of those that were passed over', async () => {
-    const { selection } = await select({ host: 'Linux', choice: LINUX, env: DAEMON });
+    const { selection } = await select({ host: 'Linux', choice: LINUX, env: DAEMON, there: ['native'] });
     expect(selection.passedOver).toEqual([{ backend: 'buildah-sidecar', reasons: ['buildah-sidecar is not there'] }]);
   });
 });
@@ -185,7 +186,12 @@ describe('selectBackend() by ZLAYER_BACKEND', () => {
   });
 
   it.each(['', '  '])('counts as unset with "%s", as docker takes an empty variable', async (value) => {
-    const { selection } = await select({ host: 'Linux', choice: LINUX, env: { ZLAYER_BACKEND: value } });
+    const { selection } = await select({
+      host: 'Linux',
+      choice: LINUX,
+      env: { ZLAYER_BACKEND: value },
+      there: ['native'],
+    });
     expect(selection).toMatchObject({ backend: 'native', origin: 'automatic' });
   });
 

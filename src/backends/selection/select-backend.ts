@@ -85,6 +85,8 @@ function fromVariable<T>(text: string, read: () => T): T {
   }
 }
 
+const BUILDAH: Candidate = { backend: 'buildah-cli', certain: false, reason: 'buildah is installed.' };
+
 /** The matrix: the backends for images of an operating system on a host, in the order in which they are tried. */
 export function candidatesFor(os: ImageOs, host: HostFacts): readonly Candidate[] {
   const hostOs = hostOsOf(host);
@@ -98,12 +100,9 @@ export function candidatesFor(os: ImageOs, host: HostFacts): readonly Candidate[
     reason: `The daemon at ${address} (${DAEMON_ADDRESS}) answers.`,
   };
   const rest: Readonly<Record<typeof hostOs, readonly Candidate[]>> = {
-    linux: [{ backend: 'native', certain: true, reason: 'Linux can run steps without any other program.' }],
-    macos: [
-      { backend: 'buildah-cli', certain: false, reason: 'buildah is installed.' },
-      { backend: 'sandbox', certain: true, reason: 'Nothing else is here.' },
-    ],
-    unix: [{ backend: 'buildah-cli', certain: false, reason: 'buildah is installed.' }],
+    linux: [{ backend: 'native', certain: false, reason: 'Steps can be isolated without any other program.' }, BUILDAH],
+    macos: [BUILDAH, { backend: 'sandbox', certain: true, reason: 'Nothing else is here.' }],
+    unix: [BUILDAH],
     windows: [],
   };
   return [...(address === undefined ? [] : [daemon]), ...rest[hostOs]];

@@ -1,4 +1,4 @@
-import type { BackendKind, BuildBackend } from '../../backends/index.ts';
+import { type BackendKind, type BuildBackend, lacksIsolation } from '../../backends/index.ts';
 import { BuildError, type RunContext } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { CommandContext } from '../command.ts';
@@ -30,10 +30,15 @@ export async function withImages<T>(
   const { services, signal } = context;
   const kind = await readBackend(options.backend);
   const dataDir = options['data-dir'];
-  const openStore = async (): Promise<T> => inStore(await services.openStore(dataDir));
-  if (isLocal(kind, context.env)) return openStore();
-  return services.withBackend({ backend: kind, dataDir }, { signal, onEvent: () => undefined }, (backend, inner) =>
-    backend.name === 'native' ? openStore() : inBackend(backend, inner),
+  if (isLocal(kind, context.env)) {
+    const store = await services.openStore(dataDir);
+    if (kind === 'native' || !lacksIsolation(store.root)) return inStore(store);
+  }
+  return services.withBackend(
+    { backend: kind, dataDir },
+    { signal, onEvent: () => undefined },
+    async (backend, inner) =>
+      backend.name === 'native' ? inStore(await services.openStore(dataDir)) : inBackend(backend, inner),
   );
 }
 

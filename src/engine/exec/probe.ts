@@ -143,23 +143,30 @@ function probeRequest(directory: string): Parameters<typeof runStep>[1] {
   };
 }
 
-const EXPLANATIONS: ReadonlyArray<readonly [pattern: RegExp, hint: string]> = [
-  [
-    /no line matching user|failed to find subuid|no subuid|mapping .* not|newuidmap|Insufficient/i,
-    'Give this user a range in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`.',
-  ],
-  [
-    /wrong fs type|unknown filesystem type|overlay/i,
-    'The data directory must lie on a file system that overlayfs can write to, such as ext4, xfs or tmpfs; set ZLAYER_DATA_DIR.',
-  ],
+interface Explanation {
+  readonly pattern: RegExp;
+  /** Says it shorter than the program did. */
+  readonly reason?: string;
+  readonly hint: string;
+}
+
+const EXPLANATIONS: readonly Explanation[] = [
+  {
+    pattern: /no line matching user|failed to find subuid|no subuid|mapping .* not|newuidmap|Insufficient/i,
+    hint: 'Give this user a range in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`.',
+  },
+  {
+    pattern: /wrong fs type|unknown filesystem type|overlay/i,
+    reason: 'the file system of the data directory cannot be the writable side of an overlay',
+    hint: "Set ZLAYER_DATA_DIR to a directory on ext4, xfs, btrfs or tmpfs; in a container, to one of a volume, since its own root won't do.",
+  },
 ];
 
 function explain(error: Error): Failure {
-  const reason = error.message.replace(/^The step could not be isolated: /, '');
-  const hint =
-    apparmorHint(reason) ??
-    EXPLANATIONS.find(([pattern]) => pattern.test(reason))?.[1] ??
-    (error instanceof BuildError ? error.hint : undefined);
+  const told = error.message.replace(/^The step could not be isolated: /, '');
+  const known = EXPLANATIONS.find(({ pattern }) => pattern.test(told));
+  const hint = apparmorHint(told) ?? known?.hint ?? (error instanceof BuildError ? error.hint : undefined);
+  const reason = known?.reason ?? told.split('\n', 1)[0]!.replace(/\.+$/, '');
   return hint === undefined ? { reason } : { reason, hint };
 }
 
