@@ -3,7 +3,6 @@ import type { OpResult } from '../../engine/index.ts';
 import { digestOfGraph } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { Outcomes } from '../../solver/index.ts';
-import type { Lease, Store } from '../../store/index.ts';
 import { assembleImage } from '../request/assemble-image.ts';
 import { checkConsistency } from '../request/request-platforms.ts';
 import type { BuildPlan, BuildResult, LoadedRequest } from '../types.ts';
@@ -15,34 +14,20 @@ import { type LayeredImage, storeImages } from './store-images.ts';
 /** Builds a request, and names the image, or the index of several, in the store. */
 export function buildImage(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<BuildResult> {
   checkConsistency(loaded.request);
-  return withLease(deps.store, (lease) => build(deps, { loaded, lease }, context));
+  return build(deps, loaded, context);
 }
 
 /** What `buildImage` would do. */
 export function planImage(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<BuildPlan> {
   checkConsistency(loaded.request);
-  return withLease(deps.store, (lease) => plan(deps, { loaded, lease }, context));
+  return plan(deps, loaded, context);
 }
 
-async function withLease<T>(store: Store, work: (lease: Lease) => Promise<T>): Promise<T> {
-  const lease = await store.openLease();
-  try {
-    return await work(lease);
-  } finally {
-    await lease.release();
-  }
-}
-
-interface Job {
-  readonly loaded: LoadedRequest;
-  readonly lease: Lease;
-}
-
-async function build(deps: BuildDeps, job: Job, context: RunContext): Promise<BuildResult> {
+async function build(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<BuildResult> {
   const startedMs = Date.now();
-  const { request } = job.loaded;
+  const { request } = loaded;
   const references = (request.tags ?? []).map((tag) => formatReference(parseReference(tag)));
-  const solved = await solveRequest(deps, { ...job, mode: 'run' }, context);
+  const solved = await solveRequest(deps, { loaded, mode: 'run' }, context);
   const { outcomes, lowered } = solved;
   const images = assembleImages(solved, request);
   const root = await storeImages(deps, { images, references, solved }, context);
@@ -52,8 +37,8 @@ async function build(deps: BuildDeps, job: Job, context: RunContext): Promise<Bu
   return reportBuild({ images: reported, root, references, outcomes, durationMs: Date.now() - startedMs });
 }
 
-async function plan(deps: BuildDeps, job: Job, context: RunContext): Promise<BuildPlan> {
-  const { lowered, outcomes } = await solveRequest(deps, { ...job, mode: 'plan' }, context);
+async function plan(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<BuildPlan> {
+  const { lowered, outcomes } = await solveRequest(deps, { loaded, mode: 'plan' }, context);
   const platforms = lowered.images.map(({ platform }) => platform);
   const bases = lowered.images.flatMap((image) => image.bases);
   const unique = [...new Map(bases.map((base) => [base.reference, base])).values()];

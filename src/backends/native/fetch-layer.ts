@@ -1,14 +1,18 @@
-import { BuildError, parseReference, type RunContext } from '../../core/index.ts';
+import { BuildError, parseReference, type RunContext, throwIfCancelled } from '../../core/index.ts';
 import { blobOf, type LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
+import type { SharedWork } from '../../solver/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { SharedCaches } from './shared-caches.ts';
 
-interface FetchDeps {
+/** What fetching takes. */
+export interface FetchDeps {
   readonly store: Store;
   readonly registry: () => Promise<RegistryClient>;
   /** Layers that no registry has. */
   readonly shared: Pick<SharedCaches, 'open'>;
+  /** Layers that are on their way, by digest. */
+  readonly fetching: SharedWork<void>;
 }
 
 /**
@@ -18,7 +22,15 @@ interface FetchDeps {
  */
 export async function fetchLayer(deps: FetchDeps, layer: LayerRef, context: RunContext): Promise<void> {
   const blob = blobOf(layer.blob);
+  const underWay = deps.fetching.join(blob.digest, context.signal);
+  // Who fetches it may have other sign-ins: this build tries by itself then.
+  if (underWay !== undefined) await underWay.catch(() => throwIfCancelled(context.signal));
   if (await deps.store.blobs.has(blob)) return;
+  await deps.fetching.run([blob.digest], context.signal, (signal) => bring(deps, layer, { ...context, signal }));
+}
+
+async function bring(deps: FetchDeps, layer: LayerRef, context: RunContext): Promise<void> {
+  const blob = blobOf(layer.blob);
   if (layer.origin === undefined) {
     const bytes = await deps.shared.open(blob, context);
     if (bytes !== undefined) return deps.store.blobs.write(blob, bytes);

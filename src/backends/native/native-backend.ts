@@ -1,23 +1,32 @@
 import type { RunContext } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
+import type { Together } from '../backend-deps.ts';
 import { type LendRegistry, withRegistry } from '../open-registry.ts';
 import type { BuildBackend, BuildRequest } from '../types.ts';
 import { buildImage, planImage } from './build-image.ts';
 import { NATIVE_CAPABILITIES } from './native-capabilities.ts';
 import type { BuildDeps } from './solve-request.ts';
+import { createWorkbenches } from './workbenches.ts';
 
 export interface NativeDeps {
   readonly store: Store;
   readonly registry: LendRegistry;
+  /** The builds of this object are one piece of work. */
+  readonly together?: Together;
 }
 
 /** The backend that executes Dockerfiles itself. Images stay in its store. What a build does not need is loaded when it is asked for. */
 export function createNativeBackend(deps: NativeDeps): BuildBackend {
-  const { store, registry } = deps;
+  const { store, registry, together } = deps;
+  const benches = createWorkbenches(store, together);
+  const { fetching } = benches;
   const withSignIns = <T>(
     { credentials }: Pick<BuildRequest, 'credentials'>,
     work: (buildDeps: BuildDeps) => Promise<T>,
-  ): Promise<T> => withRegistry(registry, credentials, (client) => work({ store, registry: client }));
+  ): Promise<T> =>
+    withRegistry(registry, credentials, (client) =>
+      benches.use((bench) => work({ store, registry: client, fetching, bench })),
+    );
   return {
     name: 'native',
     capabilities: NATIVE_CAPABILITIES,
@@ -38,7 +47,7 @@ export function createNativeBackend(deps: NativeDeps): BuildBackend {
     manifestRemove: async (input) => (await manifests()).removeFromManifestList(store, input),
     manifestInspect: async (list) => (await manifests()).inspectManifestList(store, list),
     manifestPush: async (input, context) => (await manifests()).pushManifestList(deps, input, context),
-    close: async () => undefined,
+    close: () => benches.close(),
   };
 }
 

@@ -28,11 +28,14 @@ export interface OpRunnerDeps {
   /** Local trees by the name of their `LocalOp`. */
   readonly localTree: (name: string) => Promise<TreeResult>;
   readonly openStepEngine: (context: RunContext) => Promise<StepEngine>;
+  /** As of `OpRunner`. */
+  readonly rightsOf: (vertex: Vertex) => string;
 }
 
 /** Evaluates ops with the embedded engine. */
 export function createOpRunner(deps: OpRunnerDeps): OpRunner<OpResult> {
   return {
+    rightsOf: deps.rightsOf,
     isCacheable: (vertex) => ['copy', 'mkdir', 'exec', 'squash'].includes(vertex.op.kind),
     keys: (vertex, inputs, context) => keysOf(deps, { vertex, inputs }, context),
     run: (vertex, inputs, context) => runOp(deps, { vertex, inputs }, context),

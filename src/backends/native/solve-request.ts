@@ -1,29 +1,23 @@
-import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { CacheRecord } from '../../cache/index.ts';
 import { BuildError, type RunContext } from '../../core/index.ts';
-import {
-  createLayerAccess,
-  type EngineEnv,
-  type OpResult,
-  openLocalTree,
-  type TreeResult,
-} from '../../engine/index.ts';
-import { CONTEXT_NAME, type Graph, localName } from '../../graph/index.ts';
+import { type EngineEnv, type OpResult, openLocalTree, type TreeResult } from '../../engine/index.ts';
+import { type BaseRequest, CONTEXT_NAME, type Graph, localName } from '../../graph/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
-import { type Outcomes, solve } from '../../solver/index.ts';
-import type { Lease, Store } from '../../store/index.ts';
+import { type Outcomes, type SharedWork, solve } from '../../solver/index.ts';
+import type { Store } from '../../store/index.ts';
 import { createSecretProvider } from '../request/secrets.ts';
 import { watchWarnings } from '../request/watch-warnings.ts';
 import type { ContextDirectory, LoadedRequest } from '../types.ts';
-import { fetchLayer } from './fetch-layer.ts';
 import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
-import { createOpRunner, type StepEngine } from './op-runner.ts';
-import { openExecutor } from './open-executor.ts';
+import { createOpRunner } from './op-runner.ts';
 import { requireEmulation } from './require-emulation.ts';
+import type { BaseImage } from './resolve-base.ts';
 import { resolveImage } from './resolve-image.ts';
+import { rightsOf } from './rights-of.ts';
 import { openSharedCaches, type SharedCaches } from './shared-caches.ts';
 import { createStepCache } from './step-cache.ts';
+import type { Workbench } from './workbench.ts';
 
 /** Steps that mostly wait run well beyond the number of cores. */
 const MIN_PARALLELISM = 4;
@@ -32,11 +26,13 @@ const MIN_PARALLELISM = 4;
 export interface BuildDeps {
   readonly store: Store;
   readonly registry: () => Promise<RegistryClient>;
+  /** Layers on their way into the store. */
+  readonly fetching: SharedWork<void>;
+  readonly bench: Workbench;
 }
 
 export interface SolveJob {
   readonly loaded: LoadedRequest;
-  readonly lease: Lease;
   readonly mode: 'run' | 'plan';
 }
 
@@ -54,12 +50,21 @@ export interface SolvedBuild {
 
 /** Lowers a request and evaluates its graph, or only tells what would run. */
 export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunContext): Promise<SolvedBuild> {
-  const { loaded, lease } = job;
+  const { loaded } = job;
   const { request } = loaded;
-  const { store } = deps;
+  const { store, bench } = deps;
+  const { lease, layers, pool } = bench;
   const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
   const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
-  const lowered = await lowerPlatforms((base) => resolveImage(resolveDeps, base, context), loaded, context);
+  const resolve = (base: BaseRequest): Promise<BaseImage> => resolveImage(resolveDeps, base, context);
+  const { signal } = context;
+  // Sign-ins of its own may find other images, or be refused.
+  const kind = request.credentials === undefined ? resolveDeps.pull : undefined;
+  const lowered = await lowerPlatforms(
+    (base) => (kind === undefined ? resolve(base) : bench.resolveOnce(kind, base, { resolve, signal })),
+    loaded,
+    context,
+  );
   refuseWarnings();
   const shared = openSharedCaches(deps.registry, request.cacheFrom ?? [], context);
   announce(lowered.graph, context);
@@ -68,24 +73,20 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
   const env: EngineEnv = {
     store,
     lease,
-    layers: createLayerAccess({
-      store,
-      lease,
-      fetchLayer: (layer, inner) => fetchLayer({ ...deps, shared }, layer, inner),
-    }),
+    layers,
     secrets: createSecretProvider(request.secrets ?? {}),
     sshAgents: new Map(Object.entries(request.ssh ?? {})),
     clockSeconds: Math.floor(clockMs / 1000),
     ...(request.rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}),
   };
   const trees = createLocalTrees(env, loaded);
-  const steps = createStepEngineOpener(env);
   const bases = lowered.images.flatMap((image) => image.bases);
   const runner = createOpRunner({
     env,
     baseLayers: new Map(bases.map((base) => [base.manifest, base.layers])),
     localTree: trees.open,
-    openStepEngine: steps.open,
+    openStepEngine: bench.openStepEngine,
+    rightsOf: (vertex) => rightsOf(vertex, request),
   });
   const input = {
     graph: lowered.graph,
@@ -97,10 +98,11 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
     const plan = (inner: RunContext) => solve({ runner, cache }, { ...input, mode: 'plan' }, inner);
     await requireEmulation({ store, plan }, lowered.graph, context);
   }
-  const solving = solve({ runner, cache }, input, context);
+  const removeSource = bench.addSource({ registry: deps.registry, shared });
+  const solving = solve({ runner, cache, pool }, input, context);
   const outcomes = await solving.finally(async () => {
+    removeSource();
     await trees.saveDigests();
-    await steps.close();
   });
   refuseWarnings();
   return { lowered, outcomes, shared, records: cache.records(), clockMs, fixedClock: epoch !== undefined };
@@ -149,40 +151,4 @@ function createLocalTrees(env: EngineEnv, loaded: LoadedRequest): LocalTrees {
       for (const tree of opened) await tree.saveDigests?.();
     },
   };
-}
-
-interface StepEngineOpener {
-  open(context: RunContext): Promise<StepEngine>;
-  /** Removes the places of steps: a process that builds for others lives on. */
-  close(): Promise<void>;
-}
-
-function createStepEngineOpener(env: EngineEnv): StepEngineOpener {
-  let opening: Promise<StepEngine> | undefined;
-  const directories: string[] = [];
-  const makeTempDir = async (prefix: string): Promise<string> => {
-    const directory = await env.store.makeTempDir(prefix);
-    directories.push(directory);
-    return directory;
-  };
-  return {
-    open: (context) => {
-      opening ??= openStepEngine(env, makeTempDir, context);
-      return opening;
-    },
-    close: async () => {
-      for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-async function openStepEngine(
-  env: EngineEnv,
-  makeTempDir: (prefix: string) => Promise<string>,
-  context: RunContext,
-): Promise<StepEngine> {
-  const { store, layers } = env;
-  const { createSnapshots, runExec } = await import('../../engine/steps.ts');
-  const executor = await openExecutor(store.root, makeTempDir, context);
-  return { executor, snapshots: createSnapshots({ store, layers, executor }), runExec };
 }
