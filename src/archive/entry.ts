@@ -16,6 +16,8 @@ export interface Entry {
   readonly sizeBytes: number;
   /** Modification time in whole seconds since the Unix epoch; may be negative. */
   readonly mtime: number;
+  /** What the modification time has beyond its whole seconds, 0 to 999,999,999. Layers have none; only `createTarEncoder` writes it. */
+  readonly nanoseconds?: number;
   /** Of a symlink: its text, byte for byte. Of a hard link: the path of the first name, from the root. */
   readonly linkTarget?: string;
   /** Of a char or block device. */

@@ -11,7 +11,7 @@ export { treeFromEntries } from './memory-tree.ts';
 export { readTar, type TarEntry } from './read-tar.ts';
 export { type ResolvePathOptions, resolvePath } from './resolve-path.ts';
 export { squashLayers } from './squash-layers.ts';
-export type { ByteSink } from './tar-encoder.ts';
+export { type ByteSink, createTarEncoder, type TarEncoder } from './tar-encoder.ts';
 export { encodeToc, openToc, type Toc, type TocNode } from './toc.ts';
 export { layerEntriesOf, walkTree } from './walk-tree.ts';
 export {

@@ -140,6 +140,13 @@ export function createTarEncoder(sink: ByteSink, bufferBytes: number = DEFAULT_B
   return encoder;
 }
 
+/** Before 1970 the digits count away from zero (POSIX, pax). */
+function formatTime(mtime: number, nanoseconds: number): string {
+  const isBefore = mtime < 0;
+  const [seconds, rest] = isBefore ? [-1 - mtime, 1_000_000_000 - nanoseconds] : [mtime, nanoseconds];
+  return `${isBefore ? '-' : ''}${seconds}.${String(rest).padStart(9, '0')}`;
+}
+
 function isOctalTime(mtime: number): boolean {
   return mtime >= 0 && mtime < MAX_SIZE + 1;
 }
@@ -152,7 +159,8 @@ function paxRecordsOf(entry: Entry, name: string, linkName: string): string {
   let records = '';
   if (entry.gid > MAX_ID) records += formatPaxRecord('gid', String(entry.gid));
   if (linkName.length > NAME_FIELD || isNonAsciiUtf8(linkName)) records += formatPaxRecord('linkpath', linkName);
-  if (!isOctalTime(entry.mtime)) records += formatPaxRecord('mtime', String(Math.floor(entry.mtime)));
+  if (entry.nanoseconds) records += formatPaxRecord('mtime', formatTime(entry.mtime, entry.nanoseconds));
+  else if (!isOctalTime(entry.mtime)) records += formatPaxRecord('mtime', String(Math.floor(entry.mtime)));
   if (isNonAsciiUtf8(name) || (name.length > NAME_FIELD && splitUstarName(name) === undefined))
     records += formatPaxRecord('path', name);
   if (entry.type === 'file' && entry.sizeBytes > MAX_SIZE) records += formatPaxRecord('size', String(entry.sizeBytes));

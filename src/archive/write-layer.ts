@@ -90,7 +90,8 @@ export function createLayerWriter(sink: ByteSink, options: WriteLayerOptions = {
   const header = (entry: Entry): void => {
     if (isReservedPath(entry.path)) throw reservedName(entry);
     const mtime = Math.min(Math.floor(entry.mtime), clamp);
-    const clamped = mtime === entry.mtime ? entry : { ...entry, mtime };
+    const isWhole = mtime === entry.mtime && entry.nanoseconds === undefined;
+    const clamped = isWhole ? entry : { ...entry, mtime, nanoseconds: 0 };
     encoder.header(clamped);
     builder.add(clamped, { offset: encoder.position });
   };
