@@ -104,7 +104,8 @@ async function withLoaded<T>(
   }
 }
 
-function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void): RunContext {
+/** What runs under these options. */
+export function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void): RunContext {
   const { onEvent } = options;
   return {
     signal: options.signal ?? new AbortController().signal,

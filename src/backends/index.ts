@@ -1,7 +1,9 @@
 export type { CacheLocation, CacheTarget } from '../cache/index.ts';
+export type { CopiedImage, ImagePlace } from '../copy/index.ts';
 export type { BackendDeps } from './backend-deps.ts';
 export { type BuildOptions, build, check, outline, plan, targets } from './build.ts';
 export { type BuildInput, buildWith, type Others, planWith } from './build-with.ts';
+export { type CopyInput, copyImage, type PlaceInput } from './copy-image.ts';
 export { createBackend } from './create-backend.ts';
 export type { BackendDecision, BackendReport, BackendStatus } from './describe-backends.ts';
 export { type PullInput, type PushInput, pull, push, requireNative } from './images.ts';

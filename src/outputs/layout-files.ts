@@ -21,6 +21,14 @@ export function layoutEntries(images: readonly NamedImage[]): readonly Descripto
   });
 }
 
+/** An entry for `index.json` with a name as it is given: a tag alone, as skopeo writes it, or a full reference. */
+export function layoutEntry(descriptor: Descriptor, name: string | undefined): Descriptor {
+  const { annotations: _, ...entry } = descriptor;
+  if (name === undefined) return entry;
+  const isReference = /^[^/]+[.:][^/]*\/.+[:@]/.test(name);
+  return { ...entry, annotations: { [REF_NAME]: name, ...(isReference ? { [CONTAINERD_NAME]: name } : {}) } };
+}
+
 /** The name of an entry of a layout's index: containerd's, which is always a full one, before the image-spec's. */
 export function layoutName(entry: Descriptor): string | undefined {
   return entry.annotations?.[CONTAINERD_NAME] ?? entry.annotations?.[REF_NAME];

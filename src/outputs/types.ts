@@ -8,6 +8,12 @@ export interface NamedImage {
   readonly references: readonly string[];
 }
 
+/** An image of an archive or layout, with every name that it has there. */
+export interface FoundImage extends NamedImage {
+  /** As they are written there: a bare tag names no image anywhere else, and is no reference. */
+  readonly names: readonly string[];
+}
+
 /** What outputs read from. */
 export interface OutputDeps {
   readonly store: Store;

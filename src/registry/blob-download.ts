@@ -31,6 +31,8 @@ export interface DownloadDeps {
 export interface Download {
   readonly reference: Reference;
   readonly blob: BlobId;
+  /** The first byte that is wanted. The digest is that of the whole, and checked for the whole alone. */
+  readonly offset: number;
   /** Tried in order; a later one goes on where an earlier one stopped. */
   readonly endpoints: readonly Endpoint[];
 }
@@ -55,7 +57,7 @@ export async function* downloadBlob(
 ): AsyncGenerator<Uint8Array> {
   const { blob, endpoints } = download;
   const transfer = startTransfer('pull', blob, context);
-  const state: State = { digester: createDigester(digestAlgorithm(blob.digest)), transfer, offset: 0 };
+  const state: State = { digester: createDigester(digestAlgorithm(blob.digest)), transfer, offset: download.offset };
   let held: Uint8Array | undefined;
   try {
     for (const [index, endpoint] of endpoints.entries()) {
@@ -153,7 +155,8 @@ function blobRequest({ download, endpoint }: Source, offset: number): RegistryRe
 }
 
 function checkDigest(deps: DownloadDeps, { download, endpoint, state }: Source): void {
-  const { blob, reference } = download;
+  const { blob, reference, offset } = download;
+  if (offset > 0) return;
   const actual = state.digester.digest();
   if (actual === blob.digest) return;
   deps.distrust(endpoint);

@@ -51,6 +51,10 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
         (endpoint) => resolveManifest({ exchange }, { endpoint, reference }, context),
         context,
       ),
+    findManifest: (reference, context) => {
+      const at = origin(reference);
+      return findManifest({ exchange }, { ...at, scopes: pushScopes(at.endpoint.repository) }, context);
+    },
     fetchBlob: (reference, blob, context) => fetchBlob(reference, blob, context),
     hasBlob: (reference, blob, context) => {
       const { endpoint } = origin(reference);
@@ -74,7 +78,11 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     close: () => transport.close(),
   };
 
-  async function* fetchBlob(reference: Reference, blob: BlobId, context: RunContext): AsyncGenerator<Uint8Array> {
+  async function* fetchBlob(
+    reference: Reference,
+    blob: BlobId & { readonly offset?: number },
+    context: RunContext,
+  ): AsyncGenerator<Uint8Array> {
     const leave = await pulls.enter(context.signal);
     const distrust = (endpoint: Endpoint): void => {
       distrusted.add(endpoint.host);
@@ -83,7 +91,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       const endpoints = endpointsFor({ ...reference, digest: blob.digest });
       yield* downloadBlob(
         { exchange, redactor, timing, maxAttempts, distrust },
-        { reference, blob, endpoints },
+        { reference, blob, offset: blob.offset ?? 0, endpoints },
         context,
       );
     } finally {

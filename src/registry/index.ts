@@ -7,6 +7,7 @@ export { type PushedImage, type PushRequest, pushImage } from './push-image.ts';
 export { redactText } from './redact.ts';
 export { loadRegistryHosts, type RegistryHostsOptions } from './registry-hosts.ts';
 export { isTransientStatus, parseRetryAfter, pause, retry, SYSTEM_TIMING, type Timing } from './retry.ts';
+export { runAll } from './run-all.ts';
 export { eraseCredentials, type SavedCredentials, type SignIn, saveCredentials } from './save-credentials.ts';
 export {
   createTransport,

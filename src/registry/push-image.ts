@@ -91,20 +91,12 @@ async function pushMembers(
       await pushTree(client, { ...request, manifest: member, reference }, inner);
     } catch (error) {
       // A pulled index may list platforms that were never fetched; the registry may have them.
-      if (!isBuildError(error, 'BLOB_MISSING') || !(await isThere(client, reference, inner))) throw error;
+      const isThere =
+        isBuildError(error, 'BLOB_MISSING') && (await client.findManifest(reference, inner)) !== undefined;
+      if (!isThere) throw error;
     }
   });
   await runAll(tasks, context);
-}
-
-async function isThere(client: RegistryClient, reference: Reference, context: RunContext): Promise<boolean> {
-  try {
-    await client.resolve(reference, context);
-    return true;
-  } catch (error) {
-    if (isBuildError(error, 'IMAGE_NOT_FOUND')) return false;
-    throw error;
-  }
 }
 
 /** Pushes every blob once, however many manifests of an index share it. */

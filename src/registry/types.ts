@@ -78,8 +78,17 @@ export interface RegistryClient {
   fetchManifest(reference: Reference, context: RunContext): Promise<FetchedManifest>;
   /** Digest and type only (HEAD, or GET where HEAD is refused). */
   resolve(reference: Reference, context: RunContext): Promise<Descriptor>;
-  /** Streams a blob, resuming after a lost connection. The last chunk is only given out after the digest was right. */
-  fetchBlob(reference: Reference, blob: BlobId, context: RunContext): AsyncIterable<Uint8Array>;
+  /** Digest and type as the registry itself has it, no mirror; undefined when it does not. For those who push there. */
+  findManifest(reference: Reference, context: RunContext): Promise<Descriptor | undefined>;
+  /**
+   * Streams a blob, resuming after a lost connection. The last chunk is only given out after the digest was right; the rest
+   * of a blob, from `offset` on, is for those who verify the whole.
+   */
+  fetchBlob(
+    reference: Reference,
+    blob: BlobId & { readonly offset?: number },
+    context: RunContext,
+  ): AsyncIterable<Uint8Array>;
   hasBlob(reference: Reference, blob: BlobId, context: RunContext): Promise<boolean>;
   /**
    * Makes a blob present: skipped when it is there, mounted from `mountFrom` (a repository of the same registry) where the

@@ -1,4 +1,12 @@
-import { digestHex, familiarReference, type Platform, parseReference, type RunContext } from '../../core/index.ts';
+import {
+  type BlobSource,
+  type Digest,
+  digestHex,
+  familiarReference,
+  type Platform,
+  parseReference,
+  type RunContext,
+} from '../../core/index.ts';
 import { blobOf, type ImageDocuments, readImage } from '../../oci/index.ts';
 import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
@@ -12,6 +20,8 @@ export interface DockerOutput extends CompressOptions {
   readonly images: readonly NamedImage[];
   /** Which image of an index; the format has room for one. Default this host's. */
   readonly platform?: Platform | undefined;
+  /** Blobs that are left out: the reader has them. */
+  readonly skip?: ReadonlySet<Digest> | undefined;
 }
 
 /**
@@ -28,10 +38,15 @@ export async function* encodeDockerArchive(
   const opened: OpenedImage[] = [];
   try {
     for (const image of output.images) opened.push(await openImage(deps, { ...output, image }, context));
-    yield* encodeArchive(members(opened));
+    yield* encodeArchive(members(opened, output.skip));
   } finally {
-    for (const { compressed } of opened) await compressed.close();
+    for (const { close } of opened) await close();
   }
+}
+
+/** The bytes of a `docker load` archive of images as they are. */
+export function encodeSavedImages(images: readonly SavedImage[]): AsyncGenerator<Uint8Array> {
+  return encodeArchive(members(images));
 }
 
 /**
@@ -47,10 +62,15 @@ export function writeDockerOutput(
   return writeDestination(output.destination, encodeDockerArchive(deps, output, context), context);
 }
 
-interface OpenedImage {
-  readonly compressed: CompressedImage;
+/** An image of one platform, the full references that it gets, and where its blobs are read. */
+export interface SavedImage {
+  readonly source: BlobSource;
   readonly documents: ImageDocuments;
   readonly references: readonly string[];
+}
+
+interface OpenedImage extends SavedImage {
+  readonly close: CompressedImage['close'];
 }
 
 async function openImage(
@@ -62,31 +82,34 @@ async function openImage(
   const compressed = await compressLayers(store, { descriptor, compression, level }, context);
   try {
     const documents = await readImage(compressed.source, compressed.descriptor);
-    return { compressed, documents, references: image.references };
+    return { source: compressed.source, documents, references: image.references, close: compressed.close };
   } catch (error) {
     await compressed.close();
     throw error;
   }
 }
 
-async function* members(opened: readonly OpenedImage[]): AsyncGenerator<ArchiveMember> {
-  const seen = new Set<string>();
-  for (const { compressed, documents } of opened) {
-    for (const blob of await listImageBlobs(compressed.source, [documents.descriptor])) {
+async function* members(
+  images: readonly SavedImage[],
+  skip: ReadonlySet<string> = new Set(),
+): AsyncGenerator<ArchiveMember> {
+  const seen = new Set<string>(skip);
+  for (const { source, documents } of images) {
+    for (const blob of await listImageBlobs(source, [documents.descriptor])) {
       if (seen.has(blob.digest)) continue;
       seen.add(blob.digest);
-      yield fileMember(blobPath(blob), blob.size, compressed.source.open(blobOf(blob)));
+      yield fileMember(blobPath(blob), blob.size, source.open(blobOf(blob)));
     }
   }
-  const named = opened.map(({ documents: { descriptor }, references }) => ({ descriptor, references }));
+  const named = images.map(({ documents: { descriptor }, references }) => ({ descriptor, references }));
   yield bytesMember('index.json', layoutIndex(layoutEntries(named)));
-  yield bytesMember('manifest.json', toJson(opened.map(manifestEntry)));
+  yield bytesMember('manifest.json', toJson(images.map(manifestEntry)));
   yield bytesMember('oci-layout', LAYOUT_FILE);
-  yield bytesMember('repositories', toJson(repositories(opened)));
+  yield bytesMember('repositories', toJson(repositories(images)));
 }
 
 /** One image in docker's own list. Names are docker's short ones. */
-function manifestEntry({ documents: { manifest }, references }: OpenedImage): unknown {
+function manifestEntry({ documents: { manifest }, references }: SavedImage): unknown {
   return {
     Config: blobPath(manifest.config),
     RepoTags: references.length === 0 ? null : references.map(shortName),
@@ -95,9 +118,9 @@ function manifestEntry({ documents: { manifest }, references }: OpenedImage): un
 }
 
 /** The oldest format's names: repository, tag, id of the top layer. */
-function repositories(opened: readonly OpenedImage[]): Readonly<Record<string, Readonly<Record<string, string>>>> {
+function repositories(images: readonly SavedImage[]): Readonly<Record<string, Readonly<Record<string, string>>>> {
   const names: Record<string, Record<string, string>> = {};
-  for (const { documents, references } of opened) {
+  for (const { documents, references } of images) {
     const top = documents.layers.at(-1)?.blob.digest ?? documents.manifest.config.digest;
     for (const reference of references) {
       const { tag, digest: _, ...repository } = parseReference(reference);

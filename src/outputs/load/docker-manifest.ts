@@ -3,7 +3,7 @@ import { type BlobId, BuildError, formatReference, isBuildError, parseReference 
 import { type Descriptor, findConfig, type Manifest, MEDIA_TYPES } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
 import { sniffCompression } from '../sniff-compression.ts';
-import type { NamedImage } from '../types.ts';
+import type { FoundImage } from '../types.ts';
 import type { ArchiveFiles } from './archive-files.ts';
 
 /** One image in docker's `manifest.json`. */
@@ -29,11 +29,12 @@ export async function readDockerImages(
   store: Store,
   files: ArchiveFiles,
   manifestJson: Buffer,
-): Promise<readonly NamedImage[]> {
-  const images: NamedImage[] = [];
+): Promise<readonly FoundImage[]> {
+  const images: FoundImage[] = [];
   for (const image of parseDockerImages(manifestJson)) {
     const descriptor = await putManifest(store, files, image);
-    images.push({ descriptor, references: (image.RepoTags ?? []).flatMap(fullReference) });
+    const names = image.RepoTags ?? [];
+    images.push({ descriptor, references: names.flatMap(fullReference), names });
   }
   return images;
 }

@@ -8,18 +8,23 @@ import {
 } from '../../core/index.ts';
 import type { Descriptor, Index } from '../../oci/index.ts';
 import { listImageBlobs } from '../image-blobs.ts';
-import { layoutName } from '../layout-files.ts';
-import type { NamedImage } from '../types.ts';
+import { layoutName, REF_NAME } from '../layout-files.ts';
+import type { FoundImage, NamedImage } from '../types.ts';
 
 /** The images of an OCI layout's `index.json`, entries of the same digest as one. */
-export function parseLayoutIndex(indexJson: Buffer): readonly NamedImage[] {
-  const images = new Map<string, { readonly descriptor: Descriptor; readonly references: string[] }>();
+export function parseLayoutIndex(indexJson: Buffer): readonly FoundImage[] {
+  const images = new Map<
+    string,
+    { readonly descriptor: Descriptor; readonly references: string[]; readonly names: string[] }
+  >();
   for (const entry of parseIndex(indexJson).manifests) {
-    const { annotations: _, ...descriptor } = entry;
-    const image = images.get(entry.digest) ?? { descriptor, references: [] as string[] };
+    const { annotations, ...descriptor } = entry;
+    const image = images.get(entry.digest) ?? { descriptor, references: [] as string[], names: [] as string[] };
     images.set(entry.digest, image);
     const reference = referenceOf(layoutName(entry));
     if (reference !== undefined && !image.references.includes(reference)) image.references.push(reference);
+    const name = annotations?.[REF_NAME];
+    if (name !== undefined && !image.names.includes(name)) image.names.push(name);
   }
   return [...images.values()];
 }

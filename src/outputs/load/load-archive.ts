@@ -4,7 +4,7 @@ import { type BlobSource, BuildError, type RunContext, throwIfCancelled } from '
 import { blobOf } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
 import { layoutFile } from '../find-layout-image.ts';
-import type { NamedImage, OutputDeps } from '../types.ts';
+import type { FoundImage, NamedImage, OutputDeps } from '../types.ts';
 import { readArchiveFiles } from './archive-files.ts';
 import { readDockerImages } from './docker-manifest.ts';
 import { missingPart, parseLayoutIndex, requireImageBlobs } from './layout-images.ts';
@@ -29,7 +29,7 @@ export async function loadArchive(
     const isLayout = typeof input === 'string' && statInput(input).isDirectory();
     const images = isLayout
       ? await loadLayout(store, input, context)
-      : await loadTar(
+      : await readArchive(
           store,
           typeof input === 'string' ? createReadStream(input, { highWaterMark: 1 << 20 }) : input,
           context,
@@ -40,17 +40,23 @@ export async function loadArchive(
       await store.sync(blobs);
     }
     for (const image of images) await store.images.set(image.references, image.descriptor);
-    return images;
+    return images.map(({ descriptor, references }) => ({ descriptor, references }));
   } finally {
     await lease.release();
   }
 }
 
-async function loadTar(
+/**
+ * The images of an archive's tar, plain or compressed, with their blobs in the store. They have no name there: a lease of
+ * the caller keeps them.
+ *
+ * @throws BuildError `ARCHIVE_INVALID`, `BLOB_DIGEST_MISMATCH`, `STORE_FULL`, `CANCELLED`.
+ */
+export async function readArchive(
   store: Store,
   bytes: AsyncIterable<Uint8Array>,
   context: RunContext,
-): Promise<readonly NamedImage[]> {
+): Promise<readonly FoundImage[]> {
   const files = await readArchiveFiles(store, bytes, context);
   const index = files.document('index.json');
   // Docker writes both; the layout alone has the digests of manifests.
@@ -66,7 +72,14 @@ async function loadTar(
   );
 }
 
-async function loadLayout(store: Store, path: string, context: RunContext): Promise<readonly NamedImage[]> {
+/** An OCI image layout of a directory: its images, and where their blobs are read. Nothing is verified yet. */
+export interface OpenedLayout {
+  readonly images: readonly FoundImage[];
+  readonly source: BlobSource;
+}
+
+/** @throws BuildError `ARCHIVE_INVALID` when the directory holds no such layout. */
+export function openLayout(path: string): OpenedLayout {
   if (!existsSync(join(path, 'oci-layout')) || !existsSync(join(path, 'index.json'))) {
     throw new BuildError(
       'ARCHIVE_INVALID',
@@ -76,8 +89,11 @@ async function loadLayout(store: Store, path: string, context: RunContext): Prom
       },
     );
   }
-  const source = openLayoutSource(path);
-  const images = parseLayoutIndex(readFileSync(join(path, 'index.json')));
+  return { images: parseLayoutIndex(readFileSync(join(path, 'index.json'))), source: openLayoutSource(path) };
+}
+
+async function loadLayout(store: Store, path: string, context: RunContext): Promise<readonly NamedImage[]> {
+  const { images, source } = openLayout(path);
   for (const image of images) {
     for (const blob of await requireImageBlobs(source, image)) {
       throwIfCancelled(context.signal);

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { BuildError, type RunContext } from '../../core/index.ts';
+import { type BlobSource, BuildError, type Digest, type RunContext } from '../../core/index.ts';
 import type { Descriptor, Index } from '../../oci/index.ts';
 import { blobOf } from '../../oci/index.ts';
+import { runAll } from '../../registry/index.ts';
 import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
 import { blobPath, listImageBlobs } from '../image-blobs.ts';
@@ -12,7 +13,12 @@ import { type Destination, guardOutput, temporarySibling, writeDestination } fro
 
 export interface OciOutput extends CompressOptions {
   readonly images: readonly NamedImage[];
+  /** Blobs that are left out of an archive: the reader has them. */
+  readonly skip?: ReadonlySet<Digest> | undefined;
 }
+
+/** Blobs that are written to a directory at once: those of a registry take their time. */
+const PARALLEL_FILES = 4;
 
 /**
  * An OCI image layout as a tar (skopeo's `oci-archive`). Names are full references, in the annotations of image-spec and of
@@ -27,16 +33,21 @@ export async function* encodeOciArchive(
 ): AsyncGenerator<Uint8Array> {
   const opened = await openImages(deps, output, context);
   try {
-    yield* encodeArchive(members(opened));
+    yield* encodeLayout(opened);
   } finally {
     await opened.close();
   }
 }
 
-async function* members(opened: OpenedImages): AsyncGenerator<ArchiveMember> {
+/** The bytes of an OCI image layout as a tar. */
+export function encodeLayout(content: LayoutContent): AsyncGenerator<Uint8Array> {
+  return encodeArchive(members(content));
+}
+
+async function* members(content: LayoutContent): AsyncGenerator<ArchiveMember> {
   yield bytesMember('oci-layout', LAYOUT_FILE);
-  yield bytesMember('index.json', layoutIndex(opened.entries));
-  for await (const { blob, source } of opened.blobs()) {
+  yield bytesMember('index.json', layoutIndex(content.entries));
+  for await (const { blob, source } of content.blobs()) {
     yield fileMember(blobPath(blob), blob.size, source.open(blobOf(blob)));
   }
 }
@@ -63,9 +74,13 @@ export async function writeOciOutput(
   }
 }
 
-interface OpenedImages {
+/** What a layout is written from: the entries of its index, and every blob that they need with where it is read. */
+export interface LayoutContent {
   readonly entries: readonly Descriptor[];
-  blobs(): AsyncIterable<{ readonly blob: Descriptor; readonly source: CompressedImage['source'] }>;
+  blobs(): AsyncIterable<{ readonly blob: Descriptor; readonly source: BlobSource }>;
+}
+
+interface OpenedImages extends LayoutContent {
   close(): Promise<void>;
 }
 
@@ -88,7 +103,7 @@ async function openImages(deps: OutputDeps, output: OciOutput, context: RunConte
     entries: layoutEntries(named),
     close,
     blobs: async function* () {
-      const seen = new Set<string>();
+      const seen = new Set<string>(output.skip);
       for (const { descriptor, source } of opened) {
         for (const blob of await listImageBlobs(source, [descriptor])) {
           if (!seen.has(blob.digest)) yield { blob, source };
@@ -99,25 +114,45 @@ async function openImages(deps: OutputDeps, output: OciOutput, context: RunConte
   };
 }
 
-/** `index.json` comes last: until then the directory holds no new image, whatever happens. */
-async function writeLayout(destination: string, opened: OpenedImages, context: RunContext): Promise<void> {
+/**
+ * Writes an OCI image layout into a directory, or adds to the one that is there; blobs that it has are not read. `index.json`
+ * comes last: until then the directory holds no new image, whatever happens.
+ *
+ * @throws BuildError `OUTPUT_FAILED`, and what reading a blob throws.
+ */
+export async function writeLayout(
+  destination: string,
+  opened: LayoutContent,
+  context: RunContext,
+): Promise<{ readonly written: number; readonly existed: number }> {
   const path = resolve(destination);
   const before = guardOutput(destination, () => readLayout(path));
   const target = before === undefined ? temporarySibling(path) : path;
   // Progress per file of the layout would tell nobody anything; compression has told of its own.
   const silent: RunContext = { ...context, emit: () => undefined };
+  const counts = { written: 0, existed: 0 };
   try {
-    for await (const { blob, source } of opened.blobs()) {
-      const file = join(target, blobPath(blob));
-      if (statSync(file, { throwIfNoEntry: false })?.size === blob.size) continue;
-      guardOutput(destination, () => mkdirSync(dirname(file), { recursive: true }));
-      await writeDestination(file, source.open(blobOf(blob)), silent);
-    }
+    const waiting = opened.blobs();
+    const work = async (inner: RunContext): Promise<void> => {
+      for await (const { blob, source } of waiting) {
+        const file = join(target, blobPath(blob));
+        const isHere = statSync(file, { throwIfNoEntry: false })?.size === blob.size;
+        counts[isHere ? 'existed' : 'written'] += 1;
+        if (isHere) continue;
+        guardOutput(destination, () => mkdirSync(dirname(file), { recursive: true }));
+        await writeDestination(file, source.open(blobOf(blob)), inner);
+      }
+    };
+    await runAll(
+      Array.from({ length: PARALLEL_FILES }, () => work),
+      silent,
+    );
     const names = new Set(opened.entries.map(layoutName));
     const kept = (before?.manifests ?? []).filter((entry) => !names.has(layoutName(entry)));
     await writeDestination(join(target, 'oci-layout'), once(LAYOUT_FILE), silent);
     await writeDestination(join(target, 'index.json'), once(layoutIndex([...kept, ...opened.entries])), silent);
     if (target !== path) guardOutput(destination, () => renameSync(target, path));
+    return counts;
   } finally {
     if (target !== path) rmSync(target, { recursive: true, force: true });
   }
