@@ -1,7 +1,7 @@
 import { BuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
 import type { Feature } from './needs/features.ts';
 import type { Capable } from './needs/refuse-unsupported.ts';
-import { checkConsistency } from './request/request-platforms.ts';
+import { checkConsistency } from './request/check-consistency.ts';
 import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, LoadedRequest } from './types.ts';
 
 /** The backends that an error may name as able to do what the chosen one cannot. */
@@ -52,12 +52,18 @@ export async function planWith(
   return backend.planImage(loaded, context);
 }
 
-interface AbleInput extends Required<BuildInput> {
+/** A request, and what is to be done with it. */
+export interface AbleInput extends Required<BuildInput> {
   readonly purpose: 'build' | 'plan';
 }
 
-/** What a backend that drives another program can do is known once it was asked whether it can work at all. */
-async function requireAble(backend: BuildBackend, input: AbleInput, context: RunContext): Promise<void> {
+/**
+ * Refuses a request that the backend cannot do. What one that drives another program can do is known once it was asked whether
+ * it can work at all.
+ *
+ * @throws BuildError `UNSUPPORTED`, `BACKEND_UNAVAILABLE`.
+ */
+export async function requireAble(backend: BuildBackend, input: AbleInput, context: RunContext): Promise<void> {
   if (backend.name !== 'native') {
     const found = await backend.isAvailable(context);
     throwIfCancelled(context.signal);

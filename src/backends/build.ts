@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { type BuildEvent, type RunContext, toBuildError } from '../core/index.ts';
 import { type Outline, outlineDockerfile, type TargetInfo, targetsOf } from '../dockerfile/index.ts';
 import type { Store } from '../store/index.ts';
 import { buildWith, checkPush, planWith } from './build-with.ts';
 import { checkNative } from './native/check-image.ts';
+import { observeBuild } from './observe-build.ts';
 import { openImageStore } from './open-image-store.ts';
 import { loadRequest } from './request/load-request.ts';
 import type { BuildPlan, BuildRequest, BuildResult, CheckResult, LoadedRequest } from './types.ts';
@@ -21,30 +21,14 @@ export interface BuildOptions {
  * @throws BuildError always: every failure is one, with a code, a hint and, where a step is to blame, its place.
  */
 export async function build(request: BuildRequest, options: BuildOptions = {}): Promise<BuildResult> {
-  const startedMs = Date.now();
-  const warnings: Array<{ code: string; message: string }> = [];
-  const context = runContext(options, (event) => {
-    if (event.kind === 'warning') warnings.push({ code: event.code, message: event.message });
-  });
-  const fileName = request.dockerfile?.kind === 'path' ? request.dockerfile.path : 'Dockerfile';
-  context.emit({ kind: 'build-started', time: startedMs, buildId: randomUUID(), fileName });
-  try {
+  return observeBuild(request, runContext(options), async (context) => {
     checkPush(request);
     let loaded: LoadedRequest | undefined;
-    const result = await withBackend(request, context, async ({ store, backend, others }) => {
+    return withBackend(request, context, async ({ store, backend, others }) => {
       loaded ??= await loadRequest(store, request, context);
       return buildWith(backend, { loaded, others }, context);
     });
-    const durationMs = Date.now() - startedMs;
-    const { digest, references } = result;
-    context.emit({ kind: 'build-completed', time: Date.now(), durationMs, digest, references });
-    return { ...result, durationMs, warnings };
-  } catch (thrown) {
-    const error = toBuildError(thrown);
-    const { code, message } = error;
-    context.emit({ kind: 'build-failed', time: Date.now(), durationMs: Date.now() - startedMs, code, message });
-    throw error;
-  }
+  });
 }
 
 /**
@@ -105,13 +89,9 @@ async function withLoaded<T>(
 }
 
 /** What runs under these options. */
-export function runContext(options: BuildOptions, observe?: (event: BuildEvent) => void): RunContext {
-  const { onEvent } = options;
+export function runContext({ signal, onEvent }: BuildOptions): RunContext {
   return {
-    signal: options.signal ?? new AbortController().signal,
-    emit: (event) => {
-      observe?.(event);
-      onEvent?.(event);
-    },
+    signal: signal ?? new AbortController().signal,
+    emit: (event) => onEvent?.(event),
   };
 }

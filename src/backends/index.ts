@@ -1,6 +1,15 @@
 export type { CacheLocation, CacheTarget } from '../cache/index.ts';
 export type { CopiedImage, ImagePlace } from '../copy/index.ts';
 export type { BackendDeps } from './backend-deps.ts';
+export {
+  type BakeEvent,
+  type BakeOptions,
+  type BakeRequest,
+  type BakeResult,
+  type BakeTargetRequest,
+  bake,
+  type TargetOutcome,
+} from './bake.ts';
 export { type BuildOptions, build, check, outline, plan, targets } from './build.ts';
 export { type BuildInput, buildWith, type Others, planWith } from './build-with.ts';
 export { type CopyInput, copyImage, type PlaceInput } from './copy-image.ts';

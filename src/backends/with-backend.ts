@@ -1,6 +1,6 @@
 import { isBuildError, type RunContext, toBuildError } from '../core/index.ts';
 import type { Store } from '../store/index.ts';
-import type { BackendDeps } from './backend-deps.ts';
+import type { BackendDeps, Together } from './backend-deps.ts';
 import type { Others } from './build-with.ts';
 import { lacksIsolation } from './native/open-executor.ts';
 import { imageOsOf, type OpenedBackend, openBackend } from './open-backend.ts';
@@ -16,6 +16,8 @@ export interface BackendUse {
   readonly dataDir?: string | undefined;
   /** Of the images; decides about their operating system alone. Default Linux. */
   readonly platform?: string | undefined;
+  /** The builds of the work are one piece of work. */
+  readonly together?: Together | undefined;
 }
 
 /** A backend for the time of some work, and what goes with it. */
@@ -36,7 +38,8 @@ export async function withBackend<T>(
   context: RunContext,
   work: (used: UsedBackend) => Promise<T>,
 ): Promise<T> {
-  return withDeps(use.dataDir, context, async (deps) => {
+  return withDeps(use.dataDir, context, async (bare) => {
+    const deps = { ...bare, ...(use.together === undefined ? {} : { together: use.together }) };
     const choice = { backend: use.backend, os: await imageOsOf(use.platform) };
     const workWith = async ({ backend }: OpenedBackend): Promise<T> => {
       const others: Others = async () =>

@@ -1,14 +1,16 @@
-import { availableParallelism } from 'node:os';
 import type { CacheRecord } from '../../cache/index.ts';
 import { BuildError, type RunContext } from '../../core/index.ts';
 import { type EngineEnv, type OpResult, openLocalTree, type TreeResult } from '../../engine/index.ts';
 import { type BaseRequest, CONTEXT_NAME, type Graph, localName } from '../../graph/index.ts';
+import type { LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import { type Outcomes, type SharedWork, solve } from '../../solver/index.ts';
 import type { Store } from '../../store/index.ts';
+import { defaultParallelism } from '../default-parallelism.ts';
 import { createSecretProvider } from '../request/secrets.ts';
 import { watchWarnings } from '../request/watch-warnings.ts';
 import type { ContextDirectory, LoadedRequest } from '../types.ts';
+import { type CacheTargets, openCacheTargets } from './cache-targets.ts';
 import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
 import { createOpRunner } from './op-runner.ts';
 import { requireEmulation } from './require-emulation.ts';
@@ -19,9 +21,6 @@ import { openSharedCaches, type SharedCaches } from './shared-caches.ts';
 import { createStepCache } from './step-cache.ts';
 import type { Workbench } from './workbench.ts';
 
-/** Steps that mostly wait run well beyond the number of cores. */
-const MIN_PARALLELISM = 4;
-
 /** What a build works with: the client may have the request's own sign-ins. */
 export interface BuildDeps {
   readonly store: Store;
@@ -31,45 +30,81 @@ export interface BuildDeps {
   readonly bench: Workbench;
 }
 
-export interface SolveJob {
+/** A request that is ready to be solved, once or again. */
+export interface PreparedBuild {
   readonly loaded: LoadedRequest;
-  readonly mode: 'run' | 'plan';
+  readonly lowered: LoweredBuild;
+  readonly shared: SharedCaches;
+  /** Where the build will leave its results. */
+  readonly targets: CacheTargets;
+  readonly clockMs: number;
+  /** SOURCE_DATE_EPOCH, in seconds, when it is given: everything has its time. */
+  readonly epoch: number | undefined;
+  readonly context: RunContext;
+  readonly refuseWarnings: () => void;
+  /** Layers of base images: without one of them nothing can be built. */
+  readonly isBase: (layer: LayerRef) => boolean;
+  close(): Promise<void>;
 }
 
-/** A request with the results of all its steps. */
-export interface SolvedBuild {
-  readonly lowered: LoweredBuild;
+/** A prepared build with the results of all its steps. */
+export interface SolvedBuild extends PreparedBuild {
   readonly outcomes: Outcomes<OpResult>;
-  readonly shared: SharedCaches;
   /** Results that went through the cache, for other builders. */
   readonly records: readonly CacheRecord[];
-  readonly clockMs: number;
-  /** SOURCE_DATE_EPOCH is given: everything has its time. */
-  readonly fixedClock: boolean;
 }
 
-/** Lowers a request and evaluates its graph, or only tells what would run. */
-export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunContext): Promise<SolvedBuild> {
-  const { loaded } = job;
+/** Lowers a request. Its shared caches are read meanwhile. */
+export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer: RunContext): Promise<PreparedBuild> {
   const { request } = loaded;
-  const { store, bench } = deps;
-  const { lease, layers, pool } = bench;
   const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
+  const epoch = epochOf(loaded);
+  const targets = await openCacheTargets(deps, request.cacheTo ?? [], context);
+  const shared = openSharedCaches(deps.registry, request.cacheFrom ?? [], context);
+  const close = async (): Promise<void> => {
+    await shared.close();
+    await targets.close();
+  };
+  try {
+    const lowered = await lower(deps, loaded, context);
+    refuseWarnings();
+    announce(lowered.graph, context);
+    const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
+    const allBases = lowered.images.flatMap((image) => image.bases);
+    const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
+    const isBase = ({ diffId }: LayerRef): boolean => bases.has(diffId);
+    return { loaded, lowered, shared, targets, clockMs, epoch, context, refuseWarnings, isBase, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function lower(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<LoweredBuild> {
+  const { store, bench } = deps;
+  const { request } = loaded;
   const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
   const resolve = (base: BaseRequest): Promise<BaseImage> => resolveImage(resolveDeps, base, context);
   const { signal } = context;
   // Sign-ins of its own may find other images, or be refused.
   const kind = request.credentials === undefined ? resolveDeps.pull : undefined;
-  const lowered = await lowerPlatforms(
+  return lowerPlatforms(
     (base) => (kind === undefined ? resolve(base) : bench.resolveOnce(kind, base, { resolve, signal })),
     loaded,
     context,
   );
-  refuseWarnings();
-  const shared = openSharedCaches(deps.registry, request.cacheFrom ?? [], context);
-  announce(lowered.graph, context);
-  const epoch = epochOf(loaded);
-  const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
+}
+
+/** Evaluates the graph of a request, or only tells what would run. */
+export async function solveBuild(
+  deps: BuildDeps,
+  { prepared, mode }: { readonly prepared: PreparedBuild; readonly mode: 'run' | 'plan' },
+  context: RunContext,
+): Promise<SolvedBuild> {
+  const { loaded, lowered, shared, targets, clockMs, epoch, refuseWarnings } = prepared;
+  const { request } = loaded;
+  const { store, bench } = deps;
+  const { lease, layers, pool, lost } = bench;
   const env: EngineEnv = {
     store,
     lease,
@@ -90,11 +125,11 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
   });
   const input = {
     graph: lowered.graph,
-    parallelism: request.parallelism ?? Math.max(MIN_PARALLELISM, availableParallelism()),
-    mode: job.mode,
+    parallelism: request.parallelism ?? defaultParallelism(),
+    mode,
   };
-  const cache = createStepCache({ store, lease, shared });
-  if (job.mode === 'run') {
+  const cache = createStepCache({ store, lease, shared, lost, onMade: targets.stage });
+  if (mode === 'run') {
     const plan = (inner: RunContext) => solve({ runner, cache }, { ...input, mode: 'plan' }, inner);
     await requireEmulation({ store, plan }, lowered.graph, context);
   }
@@ -105,7 +140,7 @@ export async function solveRequest(deps: BuildDeps, job: SolveJob, outer: RunCon
     await trees.saveDigests();
   });
   refuseWarnings();
-  return { lowered, outcomes, shared, records: cache.records(), clockMs, fixedClock: epoch !== undefined };
+  return { ...prepared, outcomes, records: cache.records() };
 }
 
 /** SOURCE_DATE_EPOCH by option or build arg, in seconds. @throws BuildError `USAGE` when it is no number. */
