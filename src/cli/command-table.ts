@@ -10,6 +10,7 @@ const LOADERS = {
   'dockerfile parse': async () => (await import('./commands/dockerfile-parse.ts')).dockerfileParseCommand,
   push: async () => (await import('./commands/push.ts')).pushCommand,
   pull: async () => (await import('./commands/pull.ts')).pullCommand,
+  copy: async () => (await import('./commands/copy.ts')).copyCommand,
   images: async () => (await import('./commands/images.ts')).imagesCommand,
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand,
   history: async () => (await import('./commands/history.ts')).historyCommand,

@@ -9,6 +9,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function createServices(env: Env): Services {
   return {
     build: async (request, { signal, onEvent }) => (await backends()).build(request, { signal, onEvent }),
+    bake: async (request, { signal, onEvent }) => (await backends()).bake(request, { signal, onEvent }),
     plan: async (request, { signal, onEvent }) => (await backends()).plan(request, { signal, onEvent }),
     check: async (request, { signal, onEvent }) => (await backends()).check(request, { signal, onEvent }),
     outline: async (request, { signal, onEvent }) => (await backends()).outline(request, { signal, onEvent }),
@@ -22,6 +23,7 @@ export function createServices(env: Env): Services {
       const { reference, digest } = await (await backends()).push(input, toContext(observed));
       return { reference, digest };
     },
+    copy: async (input, observed) => (await backends()).copyImage(input, observed),
     describeBackends: async ({ dataDir }, observed) => {
       const { describeBackends, withDeps } = await backends();
       const context = toContext(observed);
@@ -36,7 +38,7 @@ export function createServices(env: Env): Services {
     save,
     load,
     importRootfs,
-    withRegistry: (observed, work) => withRegistry(env, observed, work),
+    withRegistry,
     login: (input, observed) => login(env, input, observed),
     logout: async (registry) => (await import('../registry/index.ts')).eraseCredentials({ env }, registry),
   };
@@ -102,34 +104,26 @@ async function configOf(changes: readonly string[]): Promise<ContainerConfig | u
 }
 
 async function withRegistry<T>(
-  env: Env,
   observed: Observed,
   work: (client: RegistryClient, context: RunContext) => Promise<T>,
 ): Promise<T> {
-  const { createDockerCredentials, createRegistryClient, loadRegistryHosts } = await import('../registry/index.ts');
-  const client = createRegistryClient({
-    credentials: createDockerCredentials({ env }),
-    hosts: await loadRegistryHosts({ env }),
-  });
+  const registry = (await backends()).openRegistry();
   try {
-    return await work(client, toContext(observed));
+    return await work(await registry.client(), toContext(observed));
   } finally {
-    await client.close();
+    await registry.close();
   }
 }
 
 /** Keeps a sign-in only after the registry has taken it. */
 async function login(env: Env, input: LoginInput, observed: Observed): Promise<{ readonly storedIn: string }> {
-  const { createRegistryClient, loadRegistryHosts, saveCredentials } = await import('../registry/index.ts');
   const { registry, credentials } = input;
-  const client = createRegistryClient({
-    credentials: { resolve: async () => ({ credentials, source: 'this sign-in' }) },
-    hosts: await loadRegistryHosts({ env }),
-  });
+  const client = await (await backends()).openRegistry().client({ [registry]: credentials });
   try {
     await client.ping(registry, toContext(observed));
   } finally {
     await client.close();
   }
+  const { saveCredentials } = await import('../registry/index.ts');
   return saveCredentials({ env }, { registry, credentials });
 }

@@ -2,12 +2,17 @@ import type {
   BackendKind,
   BackendReport,
   BackendUse,
+  BakeEvent,
+  BakeRequest,
+  BakeResult,
   BuildBackend,
   BuildPlan,
   BuildRequest,
   BuildResult,
   CheckResult,
   ContextEntry,
+  CopiedImage,
+  CopyInput,
   ListContextInput,
 } from '../backends/index.ts';
 import type { BuildEvent, Platform, Reference, RunContext } from '../core/index.ts';
@@ -20,6 +25,12 @@ import type { Store } from '../store/index.ts';
 export interface Observed {
   readonly signal: AbortSignal;
   readonly onEvent: (event: BuildEvent) => void;
+}
+
+/** As `Observed`, for several builds at once. */
+export interface BakeObserved {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: BakeEvent) => void;
 }
 
 /** An image that moved between the store and somewhere else. */
@@ -35,6 +46,8 @@ export interface MovedImage {
  */
 export interface Services {
   build(request: BuildRequest, observed: Observed): Promise<BuildResult>;
+  /** Several images as one piece of work. */
+  bake(request: BakeRequest, observed: BakeObserved): Promise<BakeResult>;
   plan(request: BuildRequest, observed: Observed): Promise<BuildPlan>;
   check(request: BuildRequest, observed: Observed): Promise<CheckResult>;
   outline(request: BuildRequest, observed: Observed): Promise<Outline>;
@@ -42,6 +55,8 @@ export interface Services {
   listContext(input: ListContextInput): Promise<readonly ContextEntry[]>;
   pull(input: PullInput, observed: Observed): Promise<MovedImage>;
   push(input: PushInput, observed: Observed): Promise<MovedImage>;
+  /** From one place to another, byte for byte. */
+  copy(input: CopyInput, observed: Observed): Promise<CopiedImage>;
   /** All backends, with what is in their way on this host, and which one builds. */
   describeBackends(input: { readonly dataDir: string | undefined }, observed: Observed): Promise<BackendReport>;
   /** Works with the backend that a build would take, or the one that is named. */

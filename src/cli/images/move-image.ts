@@ -9,19 +9,27 @@ export interface MoveOptions {
   readonly progress: string | undefined;
 }
 
-/** Moves an image with progress on standard error, and prints its name and digest, or with `quiet` the digest alone. */
+/** Does something with progress on standard error. */
+export async function withProgress<T>(
+  context: CommandContext,
+  options: MoveOptions,
+  work: (observed: Observed) => Promise<T>,
+): Promise<T> {
+  const progress = openProgress(context, options.quiet ? 'quiet' : options.progress);
+  try {
+    return await work({ signal: context.signal, onEvent: progress.onEvent });
+  } finally {
+    progress.close();
+  }
+}
+
+/** Moves an image with progress, and prints its name and digest, or with `quiet` the digest alone. */
 export async function moveImage(
   context: CommandContext,
   options: MoveOptions,
   move: (observed: Observed) => Promise<MovedImage>,
 ): Promise<void> {
-  const progress = openProgress(context, options.quiet ? 'quiet' : options.progress);
-  try {
-    const { reference, digest } = await move({ signal: context.signal, onEvent: progress.onEvent });
-    progress.close();
-    const name = reference === undefined || options.quiet ? '' : `${familiarName(reference)}: `;
-    context.stdout.write(`${name}${digest}\n`);
-  } finally {
-    progress.close();
-  }
+  const { reference, digest } = await withProgress(context, options, move);
+  const name = reference === undefined || options.quiet ? '' : `${familiarName(reference)}: `;
+  context.stdout.write(`${name}${digest}\n`);
 }
