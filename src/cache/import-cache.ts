@@ -1,45 +1,32 @@
+import { type BlobId, BuildError, isBuildError, type RunContext } from '../core/index.ts';
 import {
-  type BlobId,
-  BuildError,
-  createDigester,
-  digestAlgorithm,
-  isBuildError,
-  type RunContext,
-} from '../core/index.ts';
-import { blobOf, type Manifest, parseManifest } from '../oci/index.ts';
-import type { RegistryClient } from '../registry/index.ts';
+  blobOf,
+  isAttestation,
+  type Manifest,
+  MEDIA_TYPES,
+  parseConfig,
+  parseManifestOrIndex,
+  readVerified,
+} from '../oci/index.ts';
+import type { FetchedManifest } from '../registry/index.ts';
 import { CACHE_CONFIG_TYPE, parseCache } from './cache-document.ts';
-import { createLocalStorage } from './storage/local.ts';
-import { createRegistryStorage } from './storage/registry.ts';
-import { createS3Storage } from './storage/s3.ts';
-import type { CacheLocation, CacheRecord, CacheStorage, ImportedCache } from './types.ts';
+import { refuseBuildkit } from './foreign-cache.ts';
+import { fromInlineCache } from './inline-cache.ts';
+import type { CacheRecord, CacheStorage, ImportedCache } from './types.ts';
 
 /** More than the config of any cache. */
 const CONFIG_LIMIT_BYTES = 64 << 20;
 
-/** Opens the storage of a cache; nothing is read yet. @throws BuildError `REFERENCE_INVALID`, `USAGE`. */
-export function openCacheStorage(client: () => Promise<RegistryClient>, location: CacheLocation): CacheStorage {
-  switch (location.kind) {
-    case 'registry':
-      return createRegistryStorage(client, location.reference);
-    case 'local':
-      return createLocalStorage(location.directory, location.tag);
-    case 's3':
-      return createS3Storage(location);
-  }
-}
-
 /**
- * Reads a shared cache: its manifest and config, no layer. One that is missing or broken is a warning that names it, and
- * undefined: a build goes on without.
+ * Reads a shared cache: documents alone, no layer. That is a cache of its own, or an image, or an index of images, that carry
+ * theirs. One that is missing, broken, or another builder's is a warning that names it, and undefined: a build goes on
+ * without.
  */
 export async function importCache(storage: CacheStorage, context: RunContext): Promise<ImportedCache | undefined> {
   try {
     const fetched = await storage.readManifest(context);
     if (fetched === undefined) return warn(storage, 'there is none yet', context);
-    const manifest = parseManifest(fetched.bytes);
-    const records = await readRecords(storage, manifest, context);
-    return toCache(storage, { manifest, records });
+    return toCache(storage, await readParts(storage, fetched, context));
   } catch (error) {
     if (isBuildError(error, 'CANCELLED') || context.signal.aborted) throw error;
     return warn(storage, error instanceof Error ? error.message : String(error), context);
@@ -52,42 +39,70 @@ function warn(storage: CacheStorage, why: string, context: RunContext): undefine
   return undefined;
 }
 
-async function readRecords(
+interface CacheParts {
+  readonly records: readonly CacheRecord[];
+  readonly manifests: readonly Manifest[];
+}
+
+async function readParts(
   storage: CacheStorage,
-  manifest: Manifest,
+  { bytes, descriptor: { mediaType } }: FetchedManifest,
   context: RunContext,
-): Promise<readonly CacheRecord[]> {
+): Promise<CacheParts> {
+  const document = parseManifestOrIndex(bytes, mediaType === '' ? {} : { mediaType });
+  if (document.kind === 'manifest') return readManifestParts(storage, document.manifest, context);
+  refuseBuildkit(document.index);
+  const images = document.index.manifests.filter((entry) => !isAttestation(entry));
+  const parts = await Promise.allSettled(
+    images.map(async ({ digest }): Promise<CacheParts> => {
+      const member = await storage.readManifest(context, digest);
+      if (member !== undefined) return readParts(storage, member, context);
+      throw new BuildError('IMAGE_INVALID', `its member ${digest} is not there`);
+    }),
+  );
+  const all = parts.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []));
+  // Some platforms of an image may have been built without a cache.
+  const failed = parts.find((part) => part.status === 'rejected');
+  if (all.length === 0 && failed !== undefined) throw failed.reason;
+  return { records: all.flatMap((each) => each.records), manifests: all.flatMap((each) => each.manifests) };
+}
+
+async function readManifestParts(storage: CacheStorage, manifest: Manifest, context: RunContext): Promise<CacheParts> {
+  refuseBuildkit(manifest);
   const { config } = manifest;
-  if (config.mediaType !== CACHE_CONFIG_TYPE) {
+  const isImage = config.mediaType === MEDIA_TYPES.ociConfig || config.mediaType === MEDIA_TYPES.dockerConfig;
+  if (!isImage && config.mediaType !== CACHE_CONFIG_TYPE) {
     throw new BuildError('IMAGE_INVALID', `its config is ${config.mediaType}, not a cache of this builder`);
   }
-  const bytes = await readWhole(storage.openBlob(blobOf(config), context), blobOf(config));
-  return parseCache(bytes, manifest, storage.origin);
+  const source = { open: (blob: BlobId) => storage.openBlob(blob, context) };
+  const bytes = await readVerified(source, blobOf(config), CONFIG_LIMIT_BYTES);
+  const records = isImage ? readInline(storage, bytes, manifest) : parseCache(bytes, manifest, storage.origin);
+  return { records, manifests: [manifest] };
 }
 
-async function readWhole(bytes: AsyncIterable<Uint8Array>, blob: BlobId): Promise<Buffer> {
-  if (blob.sizeBytes > CONFIG_LIMIT_BYTES) throw new BuildError('IMAGE_INVALID', 'its config is too large');
-  const chunks: Uint8Array[] = [];
-  const digester = createDigester(digestAlgorithm(blob.digest));
-  for await (const chunk of bytes) {
-    chunks.push(chunk);
-    digester.update(chunk);
-  }
-  if (digester.digest() === blob.digest) return Buffer.concat(chunks);
-  throw new BuildError('BLOB_DIGEST_MISMATCH', 'its config is damaged', {
-    facts: { expected: blob.digest, actual: digester.digest() },
-  });
+function readInline(storage: CacheStorage, bytes: Buffer, { layers }: Manifest): readonly CacheRecord[] {
+  const { origin } = storage;
+  const config = parseConfig(bytes);
+  const diffIds = config.rootfs.diff_ids;
+  if (diffIds.length !== layers.length) throw new BuildError('IMAGE_INVALID', 'its config and its manifest disagree');
+  const stack = layers.map((blob, at) => ({
+    diffId: diffIds[at]!,
+    blob,
+    ...(origin === undefined ? {} : { origin }),
+  }));
+  const records = fromInlineCache(config, stack);
+  if (records !== undefined) return records;
+  throw new BuildError('IMAGE_INVALID', 'it is an image that carries no cache; build it with --cache-to type=inline');
 }
 
-function toCache(
-  storage: CacheStorage,
-  { manifest, records }: { readonly manifest: Manifest; readonly records: readonly CacheRecord[] },
-): ImportedCache {
+function toCache(storage: CacheStorage, { records, manifests }: CacheParts): ImportedCache {
   const byKey = new Map(records.flatMap((record) => record.keys.map((key) => [key, record])));
-  const blobs = new Set(manifest.layers.map((layer) => layer.digest));
+  const blobs = new Set(manifests.flatMap(({ layers }) => layers.map((layer) => layer.digest)));
   return {
     name: storage.name,
+    origin: storage.origin,
     find: (key) => byKey.get(key),
-    open: (blob, context) => (blobs.has(blob.digest) ? storage.openBlob(blob, context) : undefined),
+    holds: ({ digest }) => blobs.has(digest),
+    open: (blob, context) => storage.openBlob(blob, context),
   };
 }

@@ -1,4 +1,18 @@
 export { type ExportDeps, type ExportInput, exportCache } from './export-cache.ts';
-export { importCache, openCacheStorage } from './import-cache.ts';
-export type { CacheMountsLocation, CacheMountsTarget } from './mounts/types.ts';
+export { importCache } from './import-cache.ts';
+export { toInlineCache } from './inline-cache.ts';
+export type {
+  CacheMountsLocation,
+  CacheMountsTarget,
+  MountFile,
+  MountFiles,
+  MountName,
+  MountTravel,
+  NewName,
+  OpenMount,
+  UsedMount,
+} from './mounts/types.ts';
+export { createLayerStager, type LayerStager, type OpenTarget } from './stage-layers.ts';
+export { sweepLayout } from './storage/local.ts';
+export { openCacheStorage } from './storage/open-storage.ts';
 export type { CacheLocation, CacheRecord, CacheStorage, CacheTarget, ImportedCache } from './types.ts';

@@ -1,15 +1,19 @@
-import type { BlobId, RunContext } from '../core/index.ts';
-import type { LayerRef } from '../oci/index.ts';
+import type { BlobId, Digest, RunContext } from '../core/index.ts';
+import type { Descriptor, LayerRef } from '../oci/index.ts';
+import type { CompressOptions } from '../outputs/index.ts';
 import type { FetchedManifest } from '../registry/index.ts';
+import type { Store } from '../store/index.ts';
 
 /** Where a shared cache lies. */
 export type CacheLocation =
-  /** An image manifest under a tag of its own. */
+  /** An image manifest under a tag of its own, or an image that carries its cache (`inline`). */
   | { readonly kind: 'registry'; readonly reference: string }
   /** An OCI image layout; `tag` tells several caches of one directory apart. */
   | { readonly kind: 'local'; readonly directory: string; readonly tag?: string }
   /** Objects of a bucket of S3, or of any store that speaks its protocol. */
-  | ({ readonly kind: 's3' } & S3Location);
+  | ({ readonly kind: 's3' } & S3Location)
+  /** Entries of the cache service of GitHub Actions. */
+  | ({ readonly kind: 'gha' } & GhaLocation);
 
 /** Where in which S3 store, and who asks. */
 export interface S3Location {
@@ -29,9 +33,19 @@ export interface S3Location {
   readonly sessionToken?: string;
 }
 
-/** A shared cache that a build leaves behind. */
-export type CacheTarget = CacheLocation & {
-  /** `min`: the steps whose layers the image has. `max`: all steps. */
+/** Which cache of a repository's cache service, and who asks. */
+export interface GhaLocation {
+  /** Tells several caches of one repository apart; default `zlayer`. */
+  readonly scope?: string;
+  /** Default the variable ACTIONS_RESULTS_URL, which runners set. */
+  readonly url?: string;
+  /** Default the variable ACTIONS_RUNTIME_TOKEN. */
+  readonly token?: string;
+}
+
+/** A shared cache that a build leaves behind: at a place of its own, or in the config of the image itself. */
+export type CacheTarget = (CacheLocation | { readonly kind: 'inline' }) & {
+  /** `min`: the steps whose layers the image has. `max`: all steps; not for `inline`. */
   readonly mode: 'min' | 'max';
   /** A cache that cannot be written is a warning instead of an error. */
   readonly ignoreError?: boolean;
@@ -54,19 +68,39 @@ export interface CacheRecord {
 export interface ImportedCache {
   /** What messages call it. */
   readonly name: string;
+  /** As of its storage. */
+  readonly origin: string | undefined;
   find(key: string): CacheRecord | undefined;
-  /** The bytes of a layer that no registry has; undefined when the cache does not hold it. */
-  open(blob: BlobId, context: RunContext): AsyncIterable<Uint8Array> | undefined;
+  holds(blob: BlobId): boolean;
+  /** The bytes of a layer that the cache holds. They are not verified here. */
+  open(blob: BlobId, context: RunContext): AsyncIterable<Uint8Array>;
+}
+
+/** A cache as an image that is to be written: its documents and layers are read through `store`. */
+export interface OutgoingCache extends CompressOptions {
+  readonly store: Store;
+  readonly descriptor: Descriptor;
 }
 
 /** Reads and writes the one manifest of a cache, and the blobs that it names. */
 export interface CacheStorage {
   /** What messages call it. */
   readonly name: string;
-  /** Undefined when nothing is there. */
-  readManifest(context: RunContext): Promise<FetchedManifest | undefined>;
+  /** The manifest or index of the cache, or one that an index names. Undefined when nothing is there. */
+  readManifest(context: RunContext, digest?: Digest): Promise<FetchedManifest | undefined>;
+  /** The bytes are not verified here. @throws BuildError `BLOB_MISSING` when it is not there. */
   openBlob(blob: BlobId, context: RunContext): AsyncIterable<Uint8Array>;
-  holds(blob: BlobId, context: RunContext): Promise<boolean>;
+  /**
+   * Replaces what the cache was, in one step, after all that it names. What is there already is not sent, nor read.
+   *
+   * @throws BuildError `REGISTRY_*`, `OUTPUT_FAILED`, `UNSUPPORTED`, and what reading through the store throws.
+   */
+  write(cache: OutgoingCache, context: RunContext): Promise<void>;
+  /** Makes ready what a later `write` needs of some layers; nothing of it can be seen. What is there already is not read. */
+  stage(cache: OutgoingCache, context: RunContext): Promise<void>;
   /** The reference of an image whose repository has the cache's layers, where a registry keeps it. */
   readonly origin: string | undefined;
+  /** Tells before anything is asked that the sign-in is missing. @throws BuildError `CREDENTIALS_INVALID`. */
+  check(): void;
+  close(): Promise<void>;
 }

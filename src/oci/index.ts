@@ -1,3 +1,4 @@
+export { BUILDKIT_CACHE_FIELD, CACHE_FIELDS, INLINE_CACHE_FIELD } from './cache-fields.ts';
 export { blobOf, isIndexType } from './descriptor.ts';
 export { encodeConfig, encodeIndex, encodeManifest } from './encode-documents.ts';
 export { type MediaFamily, mediaFamilyOf, toDockerManifest, toFamilyIndex, toOciManifest } from './media-families.ts';

@@ -1,7 +1,8 @@
-import type { CacheTarget } from '../../cache/index.ts';
+import type { CacheRecord } from '../../cache/index.ts';
 import type { RunContext } from '../../core/index.ts';
-import type { LayerRef } from '../../oci/index.ts';
+import { blobOf, type LayerRef } from '../../oci/index.ts';
 import { fetchLayer } from './fetch-layer.ts';
+import { retryWithoutLost } from './lost-layers.ts';
 import type { BuildDeps, SolvedBuild } from './solve-request.ts';
 
 /** What goes into shared caches. */
@@ -9,28 +10,54 @@ export interface CacheExport {
   readonly solved: SolvedBuild;
   /** Of the images. */
   readonly layers: readonly LayerRef[];
-  readonly targets: readonly CacheTarget[];
 }
 
-/** Leaves the results of the build, or those that the images consist of, to other builders. */
+/**
+ * Leaves the results of the build, or those that the images consist of, to other builders. A result that only another cache
+ * had, and has no more, is left out.
+ */
 export async function exportCaches(
   deps: BuildDeps,
-  { solved, layers, targets }: CacheExport,
+  { solved, layers }: CacheExport,
   context: RunContext,
 ): Promise<void> {
-  if (targets.length === 0) return;
+  const { shared, targets, isBase } = solved;
+  if (targets.opened.length === 0) return;
   const { exportCache } = await import('../../cache/index.ts');
-  const { shared, records, lowered } = solved;
-  const allBases = lowered.images.flatMap((image) => image.bases);
+  const { store, bench } = deps;
+  const { lost } = bench;
+  const allBases = solved.lowered.images.flatMap((image) => image.bases);
   const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
   const inImage = new Set(layers.map((layer) => layer.diffId));
-  const least = records.filter((record) => record.layers.every((layer) => inImage.has(layer.diffId)));
-  const exportDeps = {
-    store: deps.store,
-    client: deps.registry,
-    fetchLayer: (layer: LayerRef, inner: RunContext) => fetchLayer({ ...deps, shared }, layer, inner),
-  };
-  for (const target of targets) {
-    await exportCache(exportDeps, { target, records: target.mode === 'min' ? least : records, bases }, context);
+  const fetch = (layer: LayerRef, inner: RunContext): Promise<void> =>
+    fetchLayer({ ...deps, shared }, layer, inner).catch((error: unknown) => {
+      if (!inner.signal.aborted) lost.add(layer, error);
+      throw error;
+    });
+  await targets.staged();
+  for (const { target, storage } of targets.opened) {
+    await retryWithoutLost(
+      { lost, isBase, consequence: `the cache ${storage.name} is written without it` },
+      async (attempt) => {
+        const whole = await withoutLost(deps, solved.records);
+        const least = whole.filter((record) => record.layers.every((layer) => inImage.has(layer.diffId)));
+        const records = target.mode === 'min' ? least : whole;
+        return exportCache({ store, storage, fetchLayer: fetch }, { target, records, bases }, attempt.context);
+      },
+      context,
+    );
   }
+}
+
+async function withoutLost(
+  { store, bench: { lost } }: BuildDeps,
+  records: readonly CacheRecord[],
+): Promise<readonly CacheRecord[]> {
+  if (lost.losses.length === 0) return records;
+  const isGone = async (layer: LayerRef): Promise<boolean> =>
+    lost.has(layer) && !(await store.blobs.has(blobOf(layer.blob)));
+  const kept = await Promise.all(
+    records.map(async (record) => ((await Promise.all(record.layers.map(isGone))).some(Boolean) ? [] : [record])),
+  );
+  return kept.flat();
 }

@@ -1,4 +1,4 @@
-import { BuildError, parseReference, type RunContext, throwIfCancelled } from '../../core/index.ts';
+import { BuildError, isBuildError, parseReference, type RunContext, throwIfCancelled } from '../../core/index.ts';
 import { blobOf, type LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { SharedWork } from '../../solver/index.ts';
@@ -9,8 +9,8 @@ import type { SharedCaches } from './shared-caches.ts';
 export interface FetchDeps {
   readonly store: Store;
   readonly registry: () => Promise<RegistryClient>;
-  /** Layers that no registry has. */
-  readonly shared: Pick<SharedCaches, 'open'>;
+  /** Caches that may hold it. */
+  readonly shared: Pick<SharedCaches, 'holders'>;
   /** Layers that are on their way, by digest. */
   readonly fetching: SharedWork<void>;
 }
@@ -29,21 +29,57 @@ export async function fetchLayer(deps: FetchDeps, layer: LayerRef, context: RunC
   await deps.fetching.run([blob.digest], context.signal, (signal) => bring(deps, layer, { ...context, signal }));
 }
 
+/** From where it is said to lie, else from the caches that hold it; the first failure where none gives it. */
 async function bring(deps: FetchDeps, layer: LayerRef, context: RunContext): Promise<void> {
   const blob = blobOf(layer.blob);
-  if (layer.origin === undefined) {
-    const bytes = await deps.shared.open(blob, context);
-    if (bytes !== undefined) return deps.store.blobs.write(blob, bytes);
-    throw new BuildError(
-      'BLOB_MISSING',
-      `The layer ${blob.digest} is not in the store, and no registry is known to have it.`,
-      {
-        hint: 'Build again with --no-cache, or pull the base image anew.',
-      },
-    );
+  const { origin } = layer;
+  const places: Place[] = [];
+  if (origin !== undefined) {
+    const open = async () => (await deps.registry()).fetchBlob(parseReference(origin), blob, context);
+    places.push({ name: origin, open });
   }
-  const client = await deps.registry();
-  await deps.store.blobs.write(blob, client.fetchBlob(parseReference(layer.origin), blob, context));
+  for (const cache of await deps.shared.holders(blob)) {
+    if (cache.origin === undefined || cache.origin !== origin) {
+      places.push({ name: cache.name, open: async () => cache.open(blob, context) });
+    }
+  }
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      return await deps.store.blobs.write(blob, await place.open());
+    } catch (error) {
+      throwIfCancelled(context.signal);
+      failure ??= toFailure(error, { layer, name: place.name });
+    }
+  }
+  throw failure ?? nowhere(layer);
+}
+
+interface Place {
+  /** What messages call it. */
+  readonly name: string;
+  readonly open: () => Promise<AsyncIterable<Uint8Array>>;
+}
+
+function toFailure(error: unknown, { layer, name }: { readonly layer: LayerRef; readonly name: string }): BuildError {
+  const what = `The layer ${layer.blob.digest} cannot be read from ${name}`;
+  if (!isBuildError(error)) {
+    const why = error instanceof Error ? error.message : String(error);
+    return new BuildError('REGISTRY_UNAVAILABLE', `${what}: ${why}`, { cause: error });
+  }
+  if (!isBuildError(error, 'BLOB_DIGEST_MISMATCH')) return error;
+  const { message, facts, hint } = error;
+  return new BuildError('BLOB_DIGEST_MISMATCH', `${what}: ${message}`, { facts: facts!, hint, cause: error });
+}
+
+function nowhere({ blob }: LayerRef): BuildError {
+  return new BuildError(
+    'BLOB_MISSING',
+    `The layer ${blob.digest} is not in the store, and no registry is known to have it.`,
+    {
+      hint: 'Build again with --no-cache, or pull the base image anew.',
+    },
+  );
 }
 
 /** `fetchLayer` for all layers side by side; the client bounds how many move at once. */

@@ -1,16 +1,18 @@
-import type { CacheLocation, CacheRecord, ImportedCache } from '../../cache/index.ts';
-import type { BlobId, RunContext } from '../../core/index.ts';
+import type { CacheLocation, CacheRecord, CacheStorage, ImportedCache } from '../../cache/index.ts';
+import { type BlobId, linkedAbort, type RunContext } from '../../core/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 
 /** The caches that a request takes results from. They are read while the build begins; who asks waits for them. */
 export interface SharedCaches {
-  /** The first cache that has the key, in the order of the request. */
-  find(key: string): Promise<CacheRecord | undefined>;
-  /** The bytes of a layer of such a result that no registry has. */
-  open(blob: BlobId, context: RunContext): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** The first result for the key that will do, in the order of the request. */
+  find(key: string, willDo: (record: CacheRecord) => Promise<boolean>): Promise<CacheRecord | undefined>;
+  /** The caches that hold a layer, in the order of the request. */
+  holders(blob: BlobId): Promise<readonly ImportedCache[]>;
+  /** Breaks off reading. Nothing is opened afterwards. */
+  close(): Promise<void>;
 }
 
-const NONE: SharedCaches = { find: async () => undefined, open: async () => undefined };
+const NONE: SharedCaches = { find: async () => undefined, holders: async () => [], close: async () => undefined };
 
 /** Begins to read the caches. One that is missing or broken is a warning. @throws BuildError for a location that is no name of any. */
 export function openSharedCaches(
@@ -19,30 +21,42 @@ export function openSharedCaches(
   context: RunContext,
 ): SharedCaches {
   if (locations.length === 0) return NONE;
-  const reading = readAll(client, locations, context);
+  const { controller, unlink } = linkedAbort(context.signal);
+  const opening = openStorages(client, locations);
+  const reading = readAll(opening, { ...context, signal: controller.signal });
   // Who asks first gets the error; a build that never asks has none.
   reading.catch(() => undefined);
   return {
-    find: async (key) => firstOf(await reading, (cache) => cache.find(key)),
-    open: async (blob, inner) => firstOf(await reading, (cache) => cache.open(blob, inner)),
+    find: async (key, willDo) => {
+      for (const cache of await reading) {
+        const record = cache.find(key);
+        if (record !== undefined && (await willDo(record))) return record;
+      }
+      return undefined;
+    },
+    holders: async (blob) => (await reading).filter((cache) => cache.holds(blob)),
+    close: async () => {
+      controller.abort();
+      unlink();
+      await reading.catch(() => undefined);
+      for (const storage of await opening.catch(() => [])) await storage.close();
+    },
   };
 }
 
-async function readAll(
+async function openStorages(
   client: () => Promise<RegistryClient>,
   locations: readonly CacheLocation[],
-  context: RunContext,
-): Promise<readonly ImportedCache[]> {
-  const { importCache, openCacheStorage } = await import('../../cache/index.ts');
-  const storages = locations.map((location) => openCacheStorage(client, location));
-  const caches = await Promise.all(storages.map((storage) => importCache(storage, context)));
-  return caches.filter((cache) => cache !== undefined);
+): Promise<readonly CacheStorage[]> {
+  const { openCacheStorage } = await import('../../cache/index.ts');
+  return locations.map((location) => openCacheStorage(client, location));
 }
 
-function firstOf<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R | undefined {
-  for (const item of items) {
-    const found = pick(item);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+async function readAll(
+  opening: Promise<readonly CacheStorage[]>,
+  context: RunContext,
+): Promise<readonly ImportedCache[]> {
+  const [{ importCache }, storages] = await Promise.all([import('../../cache/index.ts'), opening]);
+  const caches = await Promise.all(storages.map((storage) => importCache(storage, context)));
+  return caches.filter((cache) => cache !== undefined);
 }

@@ -1,15 +1,19 @@
 import type { CacheRecord } from '../../cache/index.ts';
 import { digestHex, digestOf } from '../../core/index.ts';
 import type { OpResult } from '../../engine/index.ts';
-import type { LayerRef } from '../../oci/index.ts';
+import { blobOf, type LayerRef } from '../../oci/index.ts';
 import { changesBetween, type ResultCache } from '../../solver/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
+import type { LostLayers } from './lost-layers.ts';
 import type { SharedCaches } from './shared-caches.ts';
 
 export interface StepCacheDeps {
   readonly store: Store;
   readonly lease: Lease;
   readonly shared: SharedCaches;
+  readonly lost: Pick<LostLayers, 'has'>;
+  /** Told of every result that a step has just made. */
+  readonly onMade: (record: CacheRecord) => void;
 }
 
 /** The cache of one build, and what went through it. */
@@ -22,17 +26,22 @@ export interface StepCache extends ResultCache<OpResult> {
  * The solver's cache: the store, then the shared caches, whose results the store keeps from then on. A record of the store
  * counts only while every layer is here, or can be fetched again.
  */
-export function createStepCache({ store, lease, shared }: StepCacheDeps): StepCache {
+export function createStepCache({ store, lease, shared, lost, onMade }: StepCacheDeps): StepCache {
   /** By the solver's result, which is one value however it was found. */
   const seen = new Map<OpResult, CacheRecord>();
+  const isWhole = async (record: CacheRecord, isElsewhere: (layer: LayerRef) => boolean): Promise<boolean> => {
+    const present = record.layers.map(
+      async (layer) => (await lease.pinBlob(blobOf(layer.blob))) || (isElsewhere(layer) && !lost.has(layer)),
+    );
+    return (await Promise.all(present)).every(Boolean);
+  };
   const lookUpHere = async (key: string): Promise<CacheRecord | undefined> => {
     const record = await store.records.get<CacheRecord>('cache', key);
     if (record === undefined) return undefined;
-    const present = await Promise.all(record.layers.map((layer) => isAvailable(lease, layer)));
-    return present.every(Boolean) ? record : undefined;
+    return (await isWhole(record, ({ origin }) => origin !== undefined)) ? record : undefined;
   };
   const lookUpShared = async (key: string): Promise<CacheRecord | undefined> => {
-    const found = await shared.find(key);
+    const found = await shared.find(key, (record) => isWhole(record, () => true));
     if (found !== undefined) await put(found);
     return found;
   };
@@ -50,10 +59,12 @@ export function createStepCache({ store, lease, shared }: StepCacheDeps): StepCa
     },
     async save(keys, { result, createdMs }) {
       if (result.kind !== 'layers' || keys.length === 0) return;
-      const known = seen.get(result)?.keys ?? [];
+      const before = seen.get(result);
+      const known = before?.keys ?? [];
       const record = { keys: [...new Set([...known, ...keys])], layers: result.layers, createdMs };
       seen.set(result, record);
       await put(record);
+      if (before === undefined) onMade(record);
     },
     async explain(slot, inputs) {
       const before = await store.records.get<Record<string, string>>('slots', slotKey(slot));
@@ -70,9 +81,4 @@ export function createStepCache({ store, lease, shared }: StepCacheDeps): StepCa
 
 function slotKey(slot: string): string {
   return digestHex(digestOf(slot));
-}
-
-async function isAvailable(lease: Lease, layer: LayerRef): Promise<boolean> {
-  const blob = { digest: layer.blob.digest, sizeBytes: layer.blob.size };
-  return (await lease.pinBlob(blob)) || layer.origin !== undefined;
 }

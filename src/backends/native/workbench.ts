@@ -6,6 +6,7 @@ import type { LayerRef } from '../../oci/index.ts';
 import type { SharedWork, SolverPool } from '../../solver/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
 import { type FetchDeps, fetchLayer } from './fetch-layer.ts';
+import { createLostLayers, type LostLayers } from './lost-layers.ts';
 import type { StepEngine } from './op-runner.ts';
 import { openExecutor } from './open-executor.ts';
 import type { BaseImage } from './resolve-base.ts';
@@ -18,6 +19,7 @@ export interface Workbench {
   /** Holds everything that is used until the bench is closed. */
   readonly lease: Lease;
   readonly layers: LayerAccess;
+  readonly lost: LostLayers;
   readonly pool: SolverPool<OpResult>;
   /** Lets layers be fetched from there too, until the function that is returned is called. */
   addSource(source: LayerSource): () => void;
@@ -44,13 +46,14 @@ export interface WorkbenchDeps {
 export async function openWorkbench({ store, pool, fetching }: WorkbenchDeps): Promise<Workbench> {
   const lease = await store.openLease();
   const sources = new Set<LayerSource>();
+  const lost = createLostLayers();
   const resolving = new Map<string, Promise<BaseImage>>();
   const directories: string[] = [];
   let opening: Promise<StepEngine> | undefined;
   const layers = createLayerAccess({
     store,
     lease,
-    fetchLayer: (layer, context) => fetchFromAny({ store, fetching, sources }, layer, context),
+    fetchLayer: (layer, context) => fetchFromAny({ store, fetching, sources, lost }, layer, context),
   });
   const makeTempDir = async (prefix: string): Promise<string> => {
     const directory = await store.makeTempDir(prefix);
@@ -75,6 +78,7 @@ export async function openWorkbench({ store, pool, fetching }: WorkbenchDeps): P
   return {
     lease,
     layers,
+    lost,
     pool,
     resolveOnce,
     addSource: (source) => {
@@ -97,11 +101,12 @@ export async function openWorkbench({ store, pool, fetching }: WorkbenchDeps): P
 
 interface FetchFromAny extends Pick<WorkbenchDeps, 'store' | 'fetching'> {
   readonly sources: ReadonlySet<LayerSource>;
+  readonly lost: LostLayers;
 }
 
-/** The first source that has it; the first one's failure where none has. */
+/** The first source that has it; the first one's failure where none has, and the layer is lost then. */
 async function fetchFromAny(
-  { store, fetching, sources }: FetchFromAny,
+  { store, fetching, sources, lost }: FetchFromAny,
   layer: LayerRef,
   context: RunContext,
 ): Promise<void> {
@@ -114,6 +119,7 @@ async function fetchFromAny(
       failure ??= error;
     }
   }
+  lost.add(layer, failure);
   throw failure;
 }
 

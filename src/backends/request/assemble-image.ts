@@ -1,6 +1,7 @@
 import { BuildError, type Digest, digestOf } from '../../core/index.ts';
 import type { PlannedHistory, StageState } from '../../graph/index.ts';
 import {
+  CACHE_FIELDS,
   type Descriptor,
   encodeConfig,
   encodeManifest,
@@ -24,6 +25,8 @@ export interface AssembleInput {
   readonly annotations: Readonly<Record<string, string>>;
   /** Family of the documents' types; default OCI's. Docker's has no annotations. */
   readonly format?: 'oci' | 'docker';
+  /** More fields for the config, such as an inline cache. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /** An image's documents, ready to be stored. */
@@ -63,7 +66,8 @@ function configOf(input: AssembleInput): ImageConfig {
   const { state } = input;
   const { platform } = state;
   const history = datedHistory(input);
-  const { author: _author, created: _created, variant: _variant, ...base } = state.base;
+  const { author: _author, created: _created, variant: _variant, ...rest } = state.base;
+  const base = Object.fromEntries(Object.entries(rest).filter(([name]) => !CACHE_FIELDS.includes(name)));
   return {
     created: history.at(-1)?.created ?? isoTime(input.clockMs),
     ...(state.author === undefined ? {} : { author: state.author }),
@@ -74,6 +78,7 @@ function configOf(input: AssembleInput): ImageConfig {
     config: state.config,
     rootfs: { type: 'layers', diff_ids: input.layers.map((layer) => layer.diffId) },
     history,
+    ...input.fields,
   };
 }
 

@@ -1,4 +1,6 @@
-import { BuildError, formatReference, isBuildError, parseReference } from '../../core/index.ts';
+import { type BlobSource, BuildError, formatReference, isBuildError, parseReference } from '../../core/index.ts';
+import { blobOf, parseManifest, readVerified } from '../../oci/index.ts';
+import { compressLayers, writeRegistryOutput } from '../../outputs/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { CacheStorage } from '../types.ts';
 
@@ -14,9 +16,10 @@ export function createRegistryStorage(client: () => Promise<RegistryClient>, tex
   return {
     name: formatReference(reference),
     origin: formatReference({ registry, repository }),
-    readManifest: async (context) => {
+    readManifest: async (context, digest) => {
+      const wanted = digest === undefined ? reference : { registry, repository, digest };
       try {
-        return await (await client()).fetchManifest(reference, context);
+        return await (await client()).fetchManifest(wanted, context);
       } catch (error) {
         if (isBuildError(error, 'IMAGE_NOT_FOUND')) return undefined;
         throw error;
@@ -25,6 +28,22 @@ export function createRegistryStorage(client: () => Promise<RegistryClient>, tex
     openBlob: async function* (blob, context) {
       yield* (await client()).fetchBlob(reference, blob, context);
     },
-    holds: async (blob, context) => (await client()).hasBlob(reference, blob, context),
+    write: async ({ store, ...image }, context) => {
+      await writeRegistryOutput({ store, client: await client() }, { ...image, references: [reference] }, context);
+    },
+    // A registry removes blobs that no manifest names, as it does after any push that was broken off.
+    stage: async ({ store, ...image }, context) => {
+      const { source, descriptor, close } = await compressLayers(store, image, context);
+      try {
+        const { layers } = parseManifest(await readVerified(source, blobOf(descriptor)));
+        const open: BlobSource['open'] = (blob, options) => source.open(blob, options);
+        for (const blob of layers.map(blobOf)) await (await client()).pushBlob(reference, blob, open, {}, context);
+      } finally {
+        await close();
+      }
+    },
+    check: () => undefined,
+    // The client is the build's.
+    close: async () => undefined,
   };
 }

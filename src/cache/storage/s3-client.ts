@@ -1,6 +1,7 @@
-import { BuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
-import { createTransport, DEFAULT_TIMEOUTS, type HttpResponse } from '../../registry/index.ts';
+import { BuildError, type RunContext } from '../../core/index.ts';
+import { createTransport, DEFAULT_TIMEOUTS, type HttpRequest, type HttpResponse } from '../../registry/index.ts';
 import type { S3Location } from '../types.ts';
+import { readPatiently, sendPatiently } from './send-patiently.ts';
 
 /** One object, asked for once. */
 interface S3Request {
@@ -11,12 +12,14 @@ interface S3Request {
   readonly sizeBytes?: number;
   /** SHA-256 of the body in hex: the store checks it. */
   readonly sha256?: string;
+  /** First byte that is wanted. */
+  readonly offset?: number;
 }
 
 /** Objects of one bucket. Keys are without the location's prefix. */
 export interface S3Client {
-  /** Undefined when there is no such object. */
-  get(key: string, context: RunContext): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** @throws BuildError `BLOB_MISSING` when there is no such object. */
+  get(key: string, context: RunContext): AsyncIterable<Uint8Array>;
   /** Size in bytes; undefined when there is no such object. */
   stat(key: string, context: RunContext): Promise<number | undefined>;
   put(
@@ -28,8 +31,6 @@ export interface S3Client {
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-const MAX_ATTEMPTS = 4;
-const FIRST_WAIT_MS = 200;
 /** One request takes no more (S3, PutObject). */
 const MAX_OBJECT_BYTES = 5 * 2 ** 30;
 
@@ -43,48 +44,40 @@ export function createS3Client(location: S3Location, env: Readonly<Record<string
   const transport = createTransport({ timeouts: DEFAULT_TIMEOUTS, env });
   const secrets = readSecrets(location, env);
 
-  async function send(request: S3Request, context: RunContext): Promise<HttpResponse> {
-    for (let attempt = 1; ; attempt += 1) {
-      throwIfCancelled(context.signal);
-      const answer = await sendOnce(request, context).catch((error: Error) => error);
-      if (!(answer instanceof Error) && answer.status < 500 && answer.status !== 429) return answer;
-      if (attempt < MAX_ATTEMPTS) {
-        if (!(answer instanceof Error)) await answer.discard();
-        await pause(FIRST_WAIT_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2), context.signal);
-        continue;
-      }
-      if (answer instanceof Error) throw unavailable(location, answer.message, answer);
-      return answer;
-    }
-  }
-
-  async function sendOnce(request: S3Request, { signal }: RunContext): Promise<HttpResponse> {
-    const url = urlOf(location, request.key);
+  const sign = async (wanted: S3Request): Promise<HttpRequest> => {
+    const { method, sizeBytes, offset = 0 } = wanted;
+    const url = urlOf(location, wanted.key);
     const { AwsV4Signer } = await import('aws4fetch');
     const signer = new AwsV4Signer({
       ...secrets,
-      method: request.method,
+      method,
       url: url.href,
-      headers: { 'x-amz-content-sha256': request.sha256 ?? EMPTY_SHA256 },
+      headers: { 'x-amz-content-sha256': wanted.sha256 ?? EMPTY_SHA256 },
       service: 's3',
       region: location.region,
     });
-    const { headers } = await signer.sign();
-    const length = request.sizeBytes === undefined ? {} : { 'content-length': String(request.sizeBytes) };
-    const sent = { ...Object.fromEntries(headers), ...length };
-    return transport.send(
-      { url, method: request.method, headers: sent, body: request.body?.(), tls: { insecure: false } },
-      signal,
-    );
-  }
+    const { headers: signed } = await signer.sign();
+    const headers = {
+      ...Object.fromEntries(signed),
+      ...(sizeBytes === undefined ? {} : { 'content-length': String(sizeBytes) }),
+      ...(offset === 0 ? {} : { range: `bytes=${offset}-` }),
+    };
+    return { url, method, headers, body: wanted.body?.(), tls: { insecure: false } };
+  };
+  const send = (wanted: S3Request, context: RunContext): Promise<HttpResponse> => {
+    const toError = async (failure: HttpResponse | Error): Promise<BuildError> =>
+      failure instanceof Error ? unavailable(location, failure.message, failure) : errorOf(location, failure);
+    return sendPatiently(transport, { request: () => sign(wanted), toError }, context);
+  };
 
   return {
-    get: async (key, context) => {
-      const answer = await send({ method: 'GET', key }, context);
-      if (answer.status === 200) return answer.body;
-      await refuseUnless404(location, answer);
-      return undefined;
-    },
+    get: (key, context) =>
+      readPatiently(async (offset) => {
+        const answer = await send({ method: 'GET', key, offset }, context);
+        if (answer.status === (offset === 0 ? 200 : 206)) return answer.body;
+        await refuseUnless404(location, answer);
+        throw new BuildError('BLOB_MISSING', `The bucket ${location.bucket} has no object ${key}.`);
+      }, context),
     stat: async (key, context) => {
       const answer = await send({ method: 'HEAD', key }, context);
       await answer.discard();
@@ -154,16 +147,4 @@ async function errorOf(location: S3Location, answer: HttpResponse): Promise<Buil
 
 function unavailable({ bucket }: S3Location, why: string, cause?: Error): BuildError {
   return new BuildError('REGISTRY_UNAVAILABLE', `The bucket ${bucket} cannot be used: ${why}.`, { cause });
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-  });
 }

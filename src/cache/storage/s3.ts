@@ -1,110 +1,65 @@
-import { type BlobId, type BlobSource, BuildError, digestHex, digestOf, type RunContext } from '../../core/index.ts';
-import { blobOf, type Descriptor, MEDIA_TYPES, parseManifest } from '../../oci/index.ts';
+import { type BlobId, BuildError, digestHex, digestOf, isBuildError } from '../../core/index.ts';
+import { MEDIA_TYPES } from '../../oci/index.ts';
 import type { CacheStorage, S3Location } from '../types.ts';
 import { createS3Client, type S3Client } from './s3-client.ts';
-
-const MAX_MANIFEST_BYTES = 4 << 20;
-const UPLOADS_AT_ONCE = 4;
+import { readSmall, stageInStore, uploadImage } from './upload-image.ts';
 
 /** A cache in a bucket: blobs by digest, which several caches share, and a manifest by the cache's name. */
 export function createS3Storage(location: S3Location): CacheStorage {
-  const open = (): S3Client => createS3Client(location, process.env);
+  const { bucket, prefix = '', name = 'latest' } = location;
+  const manifestKey = `manifests/${name}`;
+  let opened: S3Client | undefined;
+  const client = (): S3Client => {
+    opened ??= createS3Client(location, process.env);
+    return opened;
+  };
   return {
-    name: nameOf(location),
+    name: `s3://${bucket}/${prefix}${name}`,
     origin: undefined,
-    readManifest: async (context) => {
-      const client = open();
+    readManifest: async (context, digest) => {
+      const key = digest === undefined ? manifestKey : blobKey({ digest });
       try {
-        const body = await client.get(manifestKey(location), context);
-        return body === undefined ? undefined : toManifest(location, await readAll(body));
-      } finally {
-        await client.close();
+        const bytes = await readSmall(client().get(key, context));
+        if (bytes === undefined) throw new BuildError('IMAGE_INVALID', 'its manifest is too large');
+        const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf(bytes), size: bytes.length };
+        return { bytes, descriptor };
+      } catch (error) {
+        if (isBuildError(error, 'BLOB_MISSING')) return undefined;
+        throw error;
       }
     },
     openBlob: async function* (blob, context) {
-      const client = open();
-      try {
-        const body = await client.get(blobKey(blob), context);
-        if (body === undefined) {
-          throw new BuildError('BLOB_MISSING', `The cache ${nameOf(location)} has lost the blob ${blob.digest}.`);
-        }
-        yield* body;
-      } finally {
-        await client.close();
-      }
+      yield* client().get(blobKey(blob), context);
     },
-    holds: async (blob, context) => {
-      const client = open();
-      try {
-        return (await client.stat(blobKey(blob), context)) === blob.sizeBytes;
-      } finally {
-        await client.close();
-      }
+    write: (cache, context) =>
+      uploadImage(
+        {
+          hasBlob: async (blob, inner) => (await client().stat(blobKey(blob), inner)) === blob.sizeBytes,
+          putBlob: (blob, source, inner) => {
+            const body = (): AsyncIterable<Uint8Array> => source.open(blob);
+            const content = { body, sizeBytes: blob.sizeBytes, sha256: digestHex(blob.digest) };
+            return client().put(blobKey(blob), content, inner);
+          },
+          putManifest: (bytes, inner) => {
+            const body = async function* (): AsyncGenerator<Uint8Array> {
+              yield bytes;
+            };
+            const content = { body, sizeBytes: bytes.length, sha256: digestHex(digestOf(bytes)) };
+            return client().put(manifestKey, content, inner);
+          },
+        },
+        cache,
+        context,
+      ),
+    // A store of objects has nobody who would remove what no manifest came to name.
+    stage: stageInStore,
+    check: () => {
+      client();
     },
+    close: async () => opened?.close(),
   };
-}
-
-/** Uploads what the bucket lacks, and the manifest last: until then the cache is what it was. */
-export async function writeS3Cache(
-  location: S3Location,
-  image: { readonly descriptor: Descriptor; readonly source: BlobSource },
-  context: RunContext,
-): Promise<void> {
-  const client = createS3Client(location, process.env);
-  try {
-    const bytes = await readAll(image.source.open(blobOf(image.descriptor)));
-    const { config, layers } = parseManifest(bytes);
-    const waiting = [...layers, config].map(blobOf).values();
-    const upload = async (): Promise<void> => {
-      for (const blob of waiting) await uploadBlob(client, { blob, source: image.source }, context);
-    };
-    await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, upload));
-    const body = async function* (): AsyncGenerator<Uint8Array> {
-      yield bytes;
-    };
-    const content = { body, sizeBytes: bytes.length, sha256: digestHex(digestOf(bytes)) };
-    await client.put(manifestKey(location), content, context);
-  } finally {
-    await client.close();
-  }
-}
-
-async function uploadBlob(
-  client: S3Client,
-  { blob, source }: { readonly blob: BlobId; readonly source: BlobSource },
-  context: RunContext,
-): Promise<void> {
-  if ((await client.stat(blobKey(blob), context)) === blob.sizeBytes) return;
-  const body = (): AsyncIterable<Uint8Array> => source.open(blob);
-  await client.put(blobKey(blob), { body, sizeBytes: blob.sizeBytes, sha256: digestHex(blob.digest) }, context);
-}
-
-function nameOf({ bucket, prefix = '', name = 'latest' }: S3Location): string {
-  return `s3://${bucket}/${prefix}${name}`;
-}
-
-function manifestKey({ name = 'latest' }: S3Location): string {
-  return `manifests/${name}`;
 }
 
 function blobKey({ digest }: Pick<BlobId, 'digest'>): string {
   return `blobs/${digest}`;
-}
-
-function toManifest(location: S3Location, bytes: Buffer) {
-  if (bytes.length > MAX_MANIFEST_BYTES) {
-    throw new BuildError('IMAGE_INVALID', `The manifest of ${nameOf(location)} is too large.`);
-  }
-  return { bytes, descriptor: { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf(bytes), size: bytes.length } };
-}
-
-async function readAll(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of bytes) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > MAX_MANIFEST_BYTES) break;
-  }
-  return Buffer.concat(chunks);
 }
