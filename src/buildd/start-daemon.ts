@@ -20,6 +20,7 @@ import type { DaemonLog } from './daemon-log.ts';
 import type { DaemonPolicy } from './request/daemon-policy.ts';
 import { createPathPolicy } from './request/path-policy.ts';
 import { createBuildMethods } from './services/build-methods.ts';
+import { createCacheMethods } from './services/cache-methods.ts';
 import { createContextMethods } from './services/context-methods.ts';
 import { createDaemonMethods } from './services/daemon-methods.ts';
 import type { DaemonState } from './services/daemon-state.ts';
@@ -138,6 +139,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           ...createContextMethods(state),
           ...createImageMethods(state),
           ...createExportMethods(state, store),
+          ...createCacheMethods(state),
           ...createDaemonMethods(state),
         },
         serving,

@@ -51,16 +51,27 @@ describe('isAvailable()', () => {
     expect(await reasonsOf('nonsense')).toContain('ZLAYER_BUILDD_ADDR has "nonsense"');
   });
 
-  it('takes what the daemon lacks into its capabilities', async () => {
+  it('takes what the daemon lacks into its capabilities, and what it does not know of', async () => {
     const { address } = await fixture.serve({
-      inspect: async () => ({ protocol: 1, lacking: { 'network-host': 'not granted', squash: '' } }),
+      inspect: async () => ({ protocol: 2, lacking: { 'network-host': 'not granted', squash: '', 'cache-to': '' } }),
     });
     const backend = fixture.backend(address);
     expect(backend.capabilities['network-host']).toBe(true);
     await backend.isAvailable(observe().context);
     expect(backend.capabilities['network-host']).toBe('not granted');
-    expect(backend.capabilities.squash).toBe(true);
-    expect(backend.capabilities['context-layout']).toMatch(/cannot send/);
+    expect([backend.capabilities.squash, backend.capabilities['cache-to']]).toEqual([true, true]);
+    // It would be dropped without a word.
+    expect(backend.capabilities['context-layout']).toMatch(/needs a newer daemon/);
+  });
+
+  it('asks a daemon of an earlier version for nothing that its messages cannot say', async () => {
+    const lacking = { squash: '', 'cache-to': '', 'context-layout': '' };
+    const { address } = await fixture.serve({ inspect: async () => ({ protocol: 1, lacking }) });
+    const backend = fixture.backend(address);
+    await backend.isAvailable(observe().context);
+    const { squash, 'cache-to': cacheTo, 'context-layout': layout } = backend.capabilities;
+    expect(squash).toBe(true);
+    for (const reason of [cacheTo, layout]) expect(reason).toMatch(/which this one lacks/);
   });
 
   it('is not fooled by files that were left behind', async () => {

@@ -52,7 +52,7 @@ export async function openFixture(): Promise<Fixture> {
     tlsDirectory,
     serve: async (implementation) => {
       const defaults: Implementation = {
-        inspect: async () => ({ protocol: 1, sidecarVersion: '9.9', backend: 'native' }),
+        inspect: async () => ({ protocol: 2, sidecarVersion: '9.9', backend: 'native' }),
         health: async () => ({ status: 1 }),
         offerTree: async (messages) => {
           for await (const _ of messages);

@@ -2,14 +2,11 @@ import { BuildError } from '../../core/index.ts';
 import type { InspectResponse } from '../../rpc/index.ts';
 import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts';
 
-/** What cannot be sent, whatever the daemon can do: a layout is a directory, and a daemon reads none that it was not given. */
-const NOT_SENT: Partial<Record<Feature, string>> = {
-  'cache-from': 'cannot ask its daemon for shared caches',
-  'cache-to': 'cannot ask its daemon to write shared caches',
-  'cache-mounts-from': 'cannot ask its daemon to take cache mounts from elsewhere',
-  'cache-mounts-to': 'cannot ask its daemon to leave cache mounts elsewhere',
-  'context-layout': 'cannot send an image layout to its daemon',
-};
+/** What only a daemon of protocol 2 takes. */
+const SINCE_2: readonly Feature[] = ['cache-from', 'cache-to', 'context-layout'];
+
+/** What the protocol has no words for. */
+const NOT_SENT: Partial<Record<Feature, string>> = {};
 
 /** What only the extensions carry. */
 const EXTENSIONS: readonly Feature[] = [
@@ -33,16 +30,20 @@ const EXTENSIONS: readonly Feature[] = [
   'plan',
 ];
 
+const UNKNOWN = 'needs a newer daemon: this one does not know of it';
 const OLD = 'needs a daemon with the extensions of its protocol, which this one lacks';
 
 /** What a daemon can do: what it says it lacks, and what it cannot be asked for. Before it was asked: what ours can. */
 export function capabilitiesOf(inspected: InspectResponse | undefined): Capabilities {
-  const isOld = inspected !== undefined && inspected.protocol === 0;
   const reasonFor = (feature: Feature): true | string => {
     const unsent = NOT_SENT[feature];
     if (unsent !== undefined) return unsent;
-    if (isOld && EXTENSIONS.includes(feature)) return OLD;
-    return inspected?.lacking[feature] || true;
+    if (inspected === undefined) return true;
+    const { protocol, lacking } = inspected;
+    if (protocol === 0) return EXTENSIONS.includes(feature) || SINCE_2.includes(feature) ? OLD : true;
+    if (protocol < 2 && SINCE_2.includes(feature)) return OLD;
+    // A daemon tells of every feature that it knows.
+    return lacking[feature] === undefined ? UNKNOWN : lacking[feature] || true;
   };
   const features = Object.keys(FEATURES) as readonly Feature[];
   return Object.fromEntries(features.map((feature) => [feature, reasonFor(feature)])) as Capabilities;

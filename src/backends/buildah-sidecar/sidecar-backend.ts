@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { isBuildError, type RunContext, toBuildError } from '../../core/index.ts';
+import { type RunContext, toBuildError } from '../../core/index.ts';
 import { HealthResponse_Status, type InspectResponse } from '../../rpc/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { Env } from '../selection/host-facts.ts';
-import type { Availability, BuildBackend, BuildPlan, BuildResult, ContextDirectory, LoadedRequest } from '../types.ts';
+import type { Availability, BuildBackend, BuildPlan, BuildResult, LoadedRequest } from '../types.ts';
 import { capabilitiesOf, requireExtensions } from './capabilities.ts';
-import { readConfiguration, type SidecarConfiguration, toGuestPath } from './configuration.ts';
-import { type Connection, type Connector, createConnector, isConnectionLost } from './connection.ts';
+import { readConfiguration, type SidecarConfiguration } from './configuration.ts';
+import { type Connector, createConnector } from './connection.ts';
 import { parseJson } from './from-wire.ts';
 import { createImageOperations } from './image-operations.ts';
-import { listTree } from './list-tree.ts';
-import { createWaiting, type Patience } from './patience.ts';
+import type { Patience } from './patience.ts';
+import { receiveCaches } from './receive-cache.ts';
 import { runSession } from './run-session.ts';
+import { cacheReferences, sendCaches } from './send-caches.ts';
+import { sendContexts } from './send-contexts.ts';
+import { sendTree } from './send-tree.ts';
 import { collectSignIns, imagesOf } from './sign-ins.ts';
-import { type SentContexts, toBuildRequest } from './to-build-request.ts';
-import { uploadTree } from './upload-context.ts';
+import { toBuildRequest } from './to-build-request.ts';
 
 export interface SidecarDeps {
   /** For temporary directories and what is remembered of files; its root is the data directory. */
@@ -116,72 +116,19 @@ async function run(
   { loaded, planOnly }: { readonly loaded: LoadedRequest; readonly planOnly: boolean },
   context: RunContext,
 ) {
-  const { connector, patience, env } = parts;
-  const contexts = await sendContexts(parts, loaded, context);
-  const signIns = await collectSignIns(env, { given: loaded.request.credentials, references: imagesOf(loaded) });
-  const requestId = randomUUID();
-  const message = toBuildRequest({ requestId, loaded, contexts, signIns, planOnly });
-  return runSession({ connector, patience }, { loaded, message: { ...message, requestId } }, context);
-}
-
-async function sendContexts(parts: Parts, loaded: LoadedRequest, context: RunContext): Promise<SentContexts> {
-  const named: Record<string, string> = {};
-  for (const [name, value] of Object.entries(loaded.request.buildContexts ?? {})) {
-    const directory = loaded.directories.get(name);
-    named[name] =
-      directory?.directory === undefined
-        ? value
-        : `tree:${await sendTree(parts, { directory, name: `build context ${name}` }, context)}`;
-  }
-  if (loaded.context.directory === undefined) return { context: undefined, named };
-  const seen = await seenByDaemon(parts, loaded, context);
-  if (seen !== undefined) return { context: { directory: seen }, named };
-  const tree = await sendTree(parts, { directory: loaded.context, name: 'build context' }, context);
-  return { context: { tree }, named };
-}
-
-/**
- * Where the daemon sees the context itself, which spares sending it. It reads `.dockerignore` there: a Dockerfile with an
- * ignore file of its own has its context sent.
- */
-async function seenByDaemon(
-  { configuration, connector }: Parts,
-  { context: { directory = '' }, dockerfile }: LoadedRequest,
-  context: RunContext,
-): Promise<string | undefined> {
-  const { contextMount } = configuration();
-  const path = contextMount === undefined ? undefined : toGuestPath(contextMount, directory);
-  if (path === undefined) return undefined;
-  if (existsSync(join(directory, `${basename(dockerfile.fileName)}.dockerignore`))) return undefined;
-  const { inspected } = await connector.connect(context);
-  const isAllowed = inspected.allowedContexts.some(
-    (allowed) => path === allowed || path.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`),
+  const { connector, patience, env, store } = parts;
+  const { request } = loaded;
+  const caches = await sendCaches(
+    { env, send: (tree, name) => sendTree(parts, { tree, name }, context) },
+    request,
+    context,
   );
-  return isAllowed ? path : undefined;
-}
-
-interface SendTree {
-  readonly directory: ContextDirectory;
-  readonly name: string;
-}
-
-/** An upload goes on after a lost connection where it was broken off. */
-async function sendTree(
-  { store, connector, patience }: Parts,
-  { directory, name }: SendTree,
-  context: RunContext,
-): Promise<string> {
-  const tree = await listTree(store, directory, context);
-  const waiting = createWaiting('the upload goes on', patience);
-  let connection: Connection | undefined;
-  for (;;) {
-    try {
-      connection = await connector.connect(context);
-      return await uploadTree(connection, { tree, name }, context);
-    } catch (error) {
-      if (connection === undefined || context.signal.aborted || !isConnectionLost(error)) throw error;
-      if (isBuildError(error, 'DAEMON_STOPPING')) connector.leave(connection);
-      await waiting.pause(error, context);
-    }
-  }
+  const contexts = await sendContexts(parts, loaded, context);
+  const references = [...imagesOf(loaded), ...cacheReferences(request)];
+  const signIns = await collectSignIns(env, { given: request.credentials, references });
+  const requestId = randomUUID();
+  const message = toBuildRequest({ requestId, loaded, contexts, caches, signIns, planOnly });
+  const finished = await runSession({ connector, patience }, { loaded, message: { ...message, requestId } }, context);
+  if (!planOnly) await receiveCaches({ store, connector }, { requestId, request }, context);
+  return finished;
 }

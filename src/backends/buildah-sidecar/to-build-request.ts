@@ -1,5 +1,6 @@
 import type { BuildRequestSchema, MessageInput } from '../../rpc/index.ts';
 import type { BuildRequest, LoadedRequest } from '../types.ts';
+import type { SentCaches } from './send-caches.ts';
 import { type SignIns, toAuths } from './sign-ins.ts';
 
 /** A build request as it is sent. */
@@ -17,6 +18,7 @@ export interface ToBuildRequestInput {
   readonly requestId: string;
   readonly loaded: LoadedRequest;
   readonly contexts: SentContexts;
+  readonly caches: SentCaches;
   readonly signIns: SignIns;
   readonly planOnly: boolean;
 }
@@ -25,7 +27,7 @@ const PULL_POLICIES = { missing: 'missing', always: 'always', newer: 'ifnewer', 
 
 /** Everything that a request says, in the words of the protocol with its extensions. Values of secrets are not among it. */
 export function toBuildRequest(input: ToBuildRequestInput): WireRequest {
-  const { loaded, contexts, signIns, planOnly } = input;
+  const { loaded, contexts, caches, signIns, planOnly } = input;
   const { request, dockerfile } = loaded;
   const { context } = contexts;
   return {
@@ -47,6 +49,7 @@ export function toBuildRequest(input: ToBuildRequestInput): WireRequest {
       project: loaded.project,
       epochSet: request.sourceDateEpoch !== undefined,
       planOnly,
+      ...caches,
     },
   };
 }

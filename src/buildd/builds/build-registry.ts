@@ -14,6 +14,8 @@ export interface StartedBuild {
   readonly id: string;
   readonly log: EventLog;
   readonly questions: ClientQuestions;
+  /** Holds the caches that it leaves for its client. */
+  readonly cacheDirectory: string;
   /** Cancels it; false when it has ended. */
   cancel(reason: BuildError): boolean;
   /**
@@ -46,7 +48,7 @@ export interface StartInput {
   readonly canAnswer: boolean;
 }
 
-export interface BuildRegistryDeps extends Omit<RunBuildDeps, 'contexts' | 'answers'> {
+export interface BuildRegistryDeps extends Omit<RunBuildDeps, 'contexts' | 'answers' | 'cacheDirectory'> {
   readonly activity: Activity;
   readonly log: DaemonLog;
   /** For the logs of events: a directory that does not outlive the daemon. */
@@ -71,14 +73,15 @@ export function createBuildRegistry(deps: BuildRegistryDeps): BuildRegistry {
         hint: 'Leave it empty, or attach to that build.',
       });
     }
-    const eventLog = openEventLog({ directory: `${deps.directory}/${++serial}` });
+    const directory = `${deps.directory}/${++serial}`;
+    const eventLog = openEventLog({ directory });
     const forget = (): void => {
       builds.delete(key);
       forgets.delete(forget);
       eventLog.close();
     };
     forgets.add(forget);
-    const build = startBuild(deps, { ...input, id, eventLog, forget });
+    const build = startBuild(deps, { ...input, id, eventLog, forget, cacheDirectory: `${directory}/caches` });
     builds.set(key, build);
     return build;
   };
@@ -116,10 +119,11 @@ interface Start extends StartInput {
   readonly id: string;
   readonly eventLog: EventLog;
   readonly forget: () => void;
+  readonly cacheDirectory: string;
 }
 
 function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
-  const { id, eventLog, forget, message, identity } = input;
+  const { id, eventLog, forget, message, identity, cacheDirectory } = input;
   const { log, detachMs } = deps;
   const controller = new AbortController();
   const questions = createClientQuestions();
@@ -157,7 +161,7 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
   };
   const run = async (): Promise<void> => {
     const error = await runBuild(
-      { ...deps, contexts: input.contexts, answers: input.canAnswer ? questions : undefined },
+      { ...deps, contexts: input.contexts, cacheDirectory, answers: input.canAnswer ? questions : undefined },
       {
         id,
         message,
@@ -186,6 +190,7 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
     id,
     log: eventLog,
     questions,
+    cacheDirectory,
     cancel,
     follow: () => {
       followers += 1;

@@ -23,7 +23,6 @@ import { withEnvs, withMounts } from './edit-dockerfile.ts';
 import {
   fieldError,
   parseAddHosts,
-  parseCaches,
   parseEnvs,
   parseEpoch,
   parseFormat,
@@ -35,6 +34,7 @@ import {
   unsupportedField,
 } from './parse-fields.ts';
 import { readBelow } from './path-policy.ts';
+import { readCaches } from './read-caches.ts';
 import { readCompression } from './read-compression.ts';
 import { type ClientAnswers, readSecrets, readSshAgents } from './read-secrets.ts';
 import { readVolumes } from './read-volumes.ts';
@@ -48,6 +48,8 @@ export interface WireRequestDeps {
   readonly contexts: ClientContexts;
   /** Absent where a client cannot be asked. */
   readonly answers: ClientAnswers | undefined;
+  /** Holds the caches that the build leaves for its client. */
+  readonly cacheDirectory: string;
 }
 
 /** A request that is ready to be built. */
@@ -253,13 +255,21 @@ async function openNamedContexts(
   const others: Record<string, string> = {};
   for (const [name, value] of Object.entries(contexts)) {
     const field = `extension.build_contexts[${name}]`;
-    if (value.startsWith('tree:')) directories.set(name, await openTree(value.slice('tree:'.length)));
+    if (value.startsWith('layout:')) others[name] = await uploadedLayout(openTree, value, field);
+    else if (value.startsWith('tree:')) directories.set(name, await openTree(value.slice('tree:'.length)));
     else if (/^(docker-image:\/\/|target:|input:)/.test(value)) others[name] = value;
     else if (/^(https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(value)) others[name] = value;
     else if (value.startsWith('oci-layout://')) others[name] = layoutContext(policy, value, field);
     else directories.set(name, policy.paths.resolve(value, field));
   }
   return { directories, others };
+}
+
+/** `layout:TREE[:TAG][@DIGEST]` as a layout of this host. @throws BuildError `USAGE`, `CONTEXT_INVALID` */
+async function uploadedLayout(openTree: LoadDeps['openTree'], value: string, field: string): Promise<string> {
+  const match = /^layout:(sha256:[0-9a-f]{64})((?::[^/:@]+)?(?:@[a-z0-9]+:[0-9a-f]+)?)$/.exec(value);
+  if (match === null) throw fieldError(field, `takes layout:TREE[:TAG][@DIGEST], not "${value}"`);
+  return `oci-layout://${await openTree(match[1]!)}${match[2]}`;
 }
 
 /** `oci-layout://PATH[:TAG|@DIGEST]` with the real path. */
@@ -299,9 +309,7 @@ async function toRequest(deps: LoadDeps, message: WireRequest): Promise<Fields> 
     rewriteTimestamp: message.rewriteTimestamp,
     // Without intermediate layers buildah makes one layer of all that the build adds, which is what squashing does.
     squash: message.squash || !message.layers,
-    cacheFrom: parseCaches(message.cacheFrom, 'cache_from'),
-    // buildah leaves every step's layer there.
-    cacheTo: parseCaches(message.cacheTo, 'cache_to').map((location) => ({ ...location, mode: 'max' as const })),
+    ...(await readCaches(deps, message)),
     format: parseFormat(message.format),
     ...(credentials === undefined ? {} : { credentials }),
     backend: policy.backend as BackendKind,

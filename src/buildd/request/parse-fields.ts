@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { BuildRequest } from '../../backends/index.ts';
-import { BuildError, formatReference, parseReference, toBuildError } from '../../core/index.ts';
+import { BuildError } from '../../core/index.ts';
 import { parseSize } from '../../dockerfile/index.ts';
 
 /** An error about one field of a build request, by its name in the protocol. */
@@ -23,23 +23,6 @@ export function parsePairs(texts: readonly string[], field: string): Readonly<Re
       return [key, at < 0 ? '' : text.slice(at + 1)];
     }),
   );
-}
-
-/** Names of shared caches in registries, with commas between them. @throws BuildError `USAGE` */
-export function parseCaches(
-  text: string,
-  field: string,
-): ReadonlyArray<{ readonly kind: 'registry'; readonly reference: string }> {
-  const names = text.split(',').map((name) => name.trim());
-  return names
-    .filter((name) => name !== '')
-    .map((name) => {
-      try {
-        return { kind: 'registry', reference: formatReference(parseReference(name)) };
-      } catch (error) {
-        throw fieldError(field, `takes names of repositories, not "${name}"`, toBuildError(error).hint);
-      }
-    });
 }
 
 /** `NAME=VALUE`; a name alone would be a variable of the daemon's host. @throws BuildError `USAGE` */

@@ -12,8 +12,8 @@ import type { DaemonState } from './daemon-state.ts';
 
 type Methods = Pick<ServiceImplementation<typeof BuildService>, 'inspect' | 'health'>;
 
-/** With the extensions of our protocol file. */
-const PROTOCOL = 1;
+/** With all extensions of our protocol file. */
+const PROTOCOL = 2;
 
 /** The methods about the daemon itself. */
 export function createDaemonMethods(state: DaemonState): Methods {
