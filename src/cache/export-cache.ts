@@ -3,6 +3,7 @@ import type { LayerRef } from '../oci/index.ts';
 import { type Lease, readThrough, type Store } from '../store/index.ts';
 import { CACHE_CONFIG_TYPE, encodeCache } from './cache-document.ts';
 import { toCacheImage } from './cache-image.ts';
+import { compressionOf } from './compression-of.ts';
 import type { CacheRecord, CacheStorage, CacheTarget } from './types.ts';
 
 export interface ExportDeps {
@@ -54,7 +55,6 @@ async function writeCache(
     if (layer !== undefined) return fetchLayer(layer, context);
     throw new BuildError('BLOB_MISSING', `The blob ${digest} of the cache vanished.`);
   };
-  const { compression = 'gzip', compressionLevel: level } = target;
   const through = readThrough(store, { documents, provide });
-  await storage.write({ store: through, descriptor, compression, level }, context);
+  await storage.write({ store: through, descriptor, ...compressionOf(target) }, context);
 }

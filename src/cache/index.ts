@@ -12,7 +12,8 @@ export type {
   OpenMount,
   UsedMount,
 } from './mounts/types.ts';
-export { createLayerStager, type LayerStager, type OpenTarget } from './stage-layers.ts';
+export { type OpenTarget, openCacheTarget, type PlacedTarget } from './open-target.ts';
+export { createLayerStager, type LayerStager } from './stage-layers.ts';
 export { sweepLayout } from './storage/local.ts';
 export { openCacheStorage } from './storage/open-storage.ts';
 export type { CacheLocation, CacheRecord, CacheStorage, CacheTarget, ImportedCache } from './types.ts';

@@ -3,13 +3,9 @@ import type { LayerRef } from '../oci/index.ts';
 import { readThrough, type Store } from '../store/index.ts';
 import { CACHE_CONFIG_TYPE } from './cache-document.ts';
 import { toCacheImage } from './cache-image.ts';
-import type { CacheRecord, CacheStorage, CacheTarget } from './types.ts';
-
-/** A place that a cache is going to be written to. */
-export interface OpenTarget {
-  readonly target: CacheTarget;
-  readonly storage: CacheStorage;
-}
+import { compressionOf } from './compression-of.ts';
+import type { OpenTarget } from './open-target.ts';
+import type { CacheRecord } from './types.ts';
 
 /** Compresses and uploads layers while later steps still run. */
 export interface LayerStager {
@@ -59,12 +55,11 @@ async function stage(
   { target, storage, layer }: OpenTarget & { readonly layer: LayerRef },
   context: RunContext,
 ): Promise<void> {
-  const { compression = 'gzip', compressionLevel: level } = target;
   const configBytes = Buffer.from('{}');
   const image = toCacheImage({ configType: CACHE_CONFIG_TYPE, configBytes, layers: [layer.blob] });
   const provide = (): never => {
     throw new Error('The layer is not here.');
   };
   const through = readThrough(store, { documents: image.documents, provide });
-  await storage.stage({ store: through, descriptor: image.descriptor, compression, level }, context);
+  await storage.stage({ store: through, descriptor: image.descriptor, ...compressionOf(target) }, context);
 }

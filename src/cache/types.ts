@@ -52,6 +52,8 @@ export type CacheTarget = (CacheLocation | { readonly kind: 'inline' }) & {
   /** Default gzip. */
   readonly compression?: 'gzip' | 'zstd' | 'none';
   readonly compressionLevel?: number;
+  /** Also layers that came compressed in another way, such as those of another cache. */
+  readonly forceCompression?: boolean;
 };
 
 /** The result of a step as it travels: under its cache keys, the whole stack of layers that it ends with. */

@@ -36,12 +36,9 @@ export async function openCacheTargets(
   context: RunContext,
 ): Promise<CacheTargets> {
   if (targets.length === 0) return NONE;
-  const { createLayerStager, openCacheStorage } = await import('../../cache/index.ts');
+  const { createLayerStager, openCacheTarget } = await import('../../cache/index.ts');
   const opened = targets.flatMap((target): readonly OpenTarget[] => {
-    if (target.kind === 'inline') return [];
-    const storage = openCacheStorage(registry, target);
-    if (target.ignoreError !== true) storage.check();
-    return [{ target, storage }];
+    return target.kind === 'inline' ? [] : [openCacheTarget(registry, target)];
   });
   const stager: LayerStager = createLayerStager(store, opened, context);
   return {

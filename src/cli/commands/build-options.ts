@@ -27,11 +27,17 @@ export const BUILD_OPTIONS = {
     kind: 'list',
     short: 'o',
     placeholder: 'OUTPUT',
-    help: 'Where the result goes: type=image|registry|oci|docker|tar|local|cacheonly[,dest=PATH]; "DIR" is type=local, "-" a tar on standard output',
+    help: 'Where the result goes: type=image|registry|oci|docker|tar|local|cacheonly[,dest=PATH][,compression=gzip|zstd|none][,compression-level=N][,force-compression=true]; "DIR" is type=local, "-" a tar on standard output',
     complete: 'directory',
   },
   push: { kind: 'boolean', help: 'Push every tag after the build' },
-  load: { kind: 'boolean', help: 'Also load the image into Docker, where Docker is installed' },
+  load: {
+    kind: 'text',
+    placeholder: 'ENGINE',
+    bare: 'auto',
+    choices: ['auto', 'docker', 'podman', 'containerd', 'true', 'false'],
+    help: 'Also hand the image to the docker, podman or containerd that is here, without the layers that it has; --load alone takes the first that is found',
+  },
   'no-cache': { kind: 'boolean', help: 'Run every step, whatever the cache holds' },
   'no-cache-filter': {
     kind: 'list',
@@ -47,7 +53,12 @@ export const BUILD_OPTIONS = {
     help: 'When base images are looked up in their registry; --pull alone means always; newer is always, but what is here will do when the registry cannot be reached',
     defaultText: 'missing',
   },
-  squash: { kind: 'boolean', help: 'Put all that the build adds to its base into one layer' },
+  squash: {
+    kind: 'text',
+    placeholder: 'STAGE',
+    bare: 'true',
+    help: 'Put all that the build adds to its base into one layer, or all that comes after a stage that the image stands on',
+  },
   secret: {
     kind: 'list',
     placeholder: 'id=ID[,src=FILE|,env=NAME]',
@@ -59,7 +70,11 @@ export const BUILD_OPTIONS = {
     help: 'SSH agent for RUN --mount=type=ssh; "default" alone takes $SSH_AUTH_SOCK',
   },
   label: { kind: 'list', placeholder: 'KEY=VALUE', help: 'Label of the image' },
-  annotation: { kind: 'list', placeholder: 'KEY=VALUE', help: 'Annotation of the manifest' },
+  annotation: {
+    kind: 'list',
+    placeholder: '[LEVEL:]KEY=VALUE',
+    help: 'Annotation of the manifest; LEVEL is one or more, with commas, of manifest, manifest-descriptor (either with [OS/ARCH] for one platform), index and index-descriptor',
+  },
   'add-host': { kind: 'list', placeholder: 'HOST:IP', help: 'Line for /etc/hosts in RUN' },
   network: {
     kind: 'text',
@@ -89,12 +104,12 @@ export const BUILD_OPTIONS = {
   'cache-from': {
     kind: 'list',
     placeholder: 'CACHE',
-    help: 'Shared cache to take results from: NAME, type=registry,ref=NAME, type=local,src=DIR[,tag=TAG] or type=s3,bucket=B,region=R[,name=N]; one that is missing is a warning',
+    help: 'Shared cache to take results from: NAME, type=registry,ref=NAME (also an image with an inline cache), type=local,src=DIR[,tag=TAG], type=s3,bucket=B,region=R[,name=N] or type=gha[,scope=S]; one that is missing is a warning (docs/caches.md)',
   },
   'cache-to': {
     kind: 'list',
     placeholder: 'CACHE',
-    help: 'Shared cache to write: type=registry,ref=NAME, type=local,dest=DIR[,tag=TAG] or type=s3,bucket=B,region=R[,name=N], with mode=min|max (the steps of the image, or all), compression=…, ignore-error=true',
+    help: 'Shared cache to write: type=registry,ref=NAME, type=local,dest=DIR[,tag=TAG], type=s3,bucket=B,region=R[,name=N], type=gha[,scope=S] or type=inline (in the image itself), with mode=min|max (the steps of the image, or all), compression=gzip|zstd|none, compression-level=N, force-compression=true, ignore-error=true',
   },
   'cache-mounts-from': {
     kind: 'list',

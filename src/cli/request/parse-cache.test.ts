@@ -11,6 +11,11 @@ describe('parseCacheFrom()', () => {
   it.each([
     ['type=registry,ref=app:cache', { kind: 'registry', reference: 'app:cache' }],
     ['type=local,src=dir', { kind: 'local', directory: 'dir' }],
+    ['type=gha', { kind: 'gha' }],
+    [
+      'type=gha,scope=main,url_v2=https://results.example.com/,token=t,version=2',
+      { kind: 'gha', scope: 'main', url: 'https://results.example.com/', token: 't' },
+    ],
     ['type=local,src=dir,tag=main', { kind: 'local', directory: 'dir', tag: 'main' }],
     [
       'type=s3,bucket=b,region=eu-1,name=main,prefix=p/,endpoint_url=http://127.0.0.1:9000,use_path_style=true',
@@ -33,8 +38,10 @@ describe('parseCacheFrom()', () => {
     ['type=local,dest=dir', 'UNSUPPORTED', 'dest=dir'],
     ['type=s3,bucket=b', 'USAGE', 'lacks region='],
     ['ref=app', 'UNSUPPORTED', 'has no type'],
-    ['type=azblob,account=x', 'UNSUPPORTED', 'account=x'],
-    ['type=azblob', 'UNSUPPORTED', 'unknown type'],
+    ['type=azblob,account=x', 'UNSUPPORTED', 'unknown type "azblob"'],
+    ['type=inline', 'UNSUPPORTED', 'unknown type "inline"'],
+    ['type=registry,ref=app,bucket=b', 'UNSUPPORTED', 'bucket=b of --cache-from type=registry'],
+    ['type=gha,version=1', 'UNSUPPORTED', 'version=1'],
     ['type=local,src=dir,loose', 'USAGE', 'loose'],
   ])('refuses %s', (text, code, part) => {
     expect(() => parseCacheFrom([text])).toThrow(
@@ -49,9 +56,13 @@ describe('parseCacheTo()', () => {
     expect(parseCacheTo(['app:cache'])).toEqual([{ kind: 'registry', reference: 'app:cache', mode: 'min' }]);
   });
 
+  it('reads an image that carries its cache', () => {
+    expect(parseCacheTo(['type=inline'])).toEqual([{ kind: 'inline', mode: 'min' }]);
+  });
+
   it('reads every attribute', () => {
     const text =
-      'type=registry,ref=app:cache,mode=max,compression=zstd,compression-level=3,ignore-error=true,image-manifest=true,oci-mediatypes=true';
+      'type=registry,ref=app:cache,mode=max,compression=zstd,compression-level=3,force-compression=1,ignore-error=true,image-manifest=true,oci-mediatypes=true';
     expect(parseCacheTo([text])).toEqual([
       {
         kind: 'registry',
@@ -59,6 +70,7 @@ describe('parseCacheTo()', () => {
         mode: 'max',
         compression: 'zstd',
         compressionLevel: 3,
+        forceCompression: true,
         ignoreError: true,
       },
     ]);
@@ -68,7 +80,10 @@ describe('parseCacheTo()', () => {
     ['type=local,dest=dir,mode=most', 'USAGE', 'mode=most'],
     ['type=local,dest=dir,compression-level=x', 'USAGE', 'compression-level=x'],
     ['type=registry,ref=app,image-manifest=false', 'UNSUPPORTED', 'image-manifest=false'],
-    ['type=inline', 'UNSUPPORTED', 'unknown type'],
+    ['type=s3,bucket=b,region=r,oci-mediatypes=true', 'UNSUPPORTED', 'oci-mediatypes=true of --cache-to type=s3'],
+    ['type=local,dest=dir,compression-level=10', 'USAGE', 'gzip has 1 to 9'],
+    ['type=inline,mode=max', 'USAGE', 'mode=max is nothing for type=inline'],
+    ['type=inline,compression=zstd', 'UNSUPPORTED', 'compression=zstd'],
   ])('refuses %s', (text, code, part) => {
     expect(() => parseCacheTo([text])).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(part) }),

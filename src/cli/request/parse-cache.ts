@@ -4,9 +4,6 @@ import { parseFields, parseSize, usage } from '../options/values.ts';
 
 const COMPRESSIONS = ['gzip', 'zstd', 'none'] as const;
 
-/** Attributes of buildx that describe what is always so here, by the value that they may have. */
-const ALWAYS_SO: Readonly<Record<string, string>> = { 'oci-mediatypes': 'true', 'image-manifest': 'true' };
-
 /** Where a cache lies in a bucket, in buildx's names. */
 const S3_ATTRIBUTES = [
   'bucket',
@@ -20,49 +17,61 @@ const S3_ATTRIBUTES = [
   'session_token',
 ];
 
+/** The cache service of GitHub Actions, in buildx's names. */
+const GHA_ATTRIBUTES = ['scope', 'url', 'url_v2', 'token'];
+
 type Option = '--cache-from' | '--cache-to' | '--cache-mounts-from' | '--cache-mounts-to';
+
+/** How the blobs of a cache are written, whatever its type. */
+const WRITING = ['compression', 'compression-level', 'force-compression', 'ignore-error'];
+
+/** Attributes of buildx that describe what is always so here, by type, with the value that they may have and why. */
+const ALWAYS_SO: Readonly<
+  Record<string, { readonly value: 'true' | '2'; readonly types: string; readonly why: string }>
+> = {
+  'oci-mediatypes': { value: 'true', types: 'registry local', why: "Docker's types have none for a cache." },
+  'image-manifest': {
+    value: 'true',
+    types: 'registry local',
+    why: 'Caches are image manifests, which every registry takes.',
+  },
+  version: { value: '2', types: 'gha', why: 'GitHub has switched version 1 of its cache service off.' },
+};
 
 /**
  * Reads `--cache-from` in buildx's notation: `type=registry,ref=NAME`, `type=local,src=DIRECTORY[,tag=TAG]`,
- * `type=s3,bucket=…,region=…`, or a name alone.
+ * `type=s3,bucket=…,region=…`, `type=gha[,scope=NAME]`, or a name alone.
  *
  * @throws BuildError `USAGE`; `UNSUPPORTED` for types and attributes that are not offered.
  */
 export function parseCacheFrom(texts: readonly string[]): readonly CacheLocation[] {
-  return texts.map((text) => {
-    const attributes = readAttributes(text, '--cache-from', ['ref', 'src', 'tag', ...S3_ATTRIBUTES]);
-    return toLocation(attributes, { option: '--cache-from', text, directory: 'src' });
-  });
+  return texts.map((text) => toLocation(readAttributes(text, '--cache-from', [])));
 }
 
 /**
- * Reads `--cache-to` in buildx's notation: `type=registry,ref=NAME` `type=local,dest=DIRECTORY[,tag=TAG]` or
- * `type=s3,bucket=…,region=…`, with `mode=min|max`,
- * `compression`, `compression-level` and `ignore-error`.
+ * Reads `--cache-to` in buildx's notation: as `--cache-from`, with `dest=` for `src=`, and `type=inline`; with
+ * `mode=min|max`, `compression`, `compression-level`, `force-compression` and `ignore-error`.
  *
  * @throws BuildError as `parseCacheFrom`.
  */
 export function parseCacheTo(texts: readonly string[]): readonly CacheTarget[] {
   return texts.map((text) => {
-    const common = ['mode', 'compression', 'compression-level', 'ignore-error'];
-    const known = ['ref', 'dest', 'tag', ...common, ...S3_ATTRIBUTES];
-    const attributes = readAttributes(text, '--cache-to', known);
-    return {
-      ...toLocation(attributes, { option: '--cache-to', text, directory: 'dest' }),
-      mode: choose(attributes, 'mode', ['min', 'max']) ?? 'min',
-      ...toWriting(attributes, text),
-    };
+    const cache = readAttributes(text, '--cache-to', ['mode', ...WRITING]);
+    const mode = choose(cache.attributes, 'mode', ['min', 'max']) ?? 'min';
+    if (cache.type !== 'inline') return { ...toLocation(cache), mode, ...toWriting(cache.attributes, text) };
+    if (mode === 'min') return { kind: 'inline', mode };
+    return fail(
+      'mode=max is nothing for type=inline: an image carries the steps of its own layers alone.',
+      'Use type=registry.',
+    );
   });
 }
 
 /** Reads `--cache-mounts-from`: as `--cache-from`, with `ids=A|B`. @throws BuildError as `parseCacheFrom`. */
 export function parseCacheMountsFrom(texts: readonly string[]): readonly CacheMountsLocation[] {
   return texts.map((text) => {
-    const attributes = readAttributes(text, '--cache-mounts-from', ['ref', 'src', 'tag', 'ids', ...S3_ATTRIBUTES]);
-    return {
-      ...toLocation(attributes, { option: '--cache-mounts-from', text, directory: 'src' }),
-      ...toIds(attributes),
-    };
+    const cache = readAttributes(text, '--cache-mounts-from', ['ids']);
+    return { ...toLocation(cache), ...toIds(cache.attributes) };
   });
 }
 
@@ -73,84 +82,114 @@ export function parseCacheMountsFrom(texts: readonly string[]): readonly CacheMo
  */
 export function parseCacheMountsTo(texts: readonly string[]): readonly CacheMountsTarget[] {
   return texts.map((text) => {
-    const common = ['ids', 'max-size', 'compression', 'compression-level', 'ignore-error'];
-    const attributes = readAttributes(text, '--cache-mounts-to', ['ref', 'dest', 'tag', ...common, ...S3_ATTRIBUTES]);
-    const maxSize = attributes.get('max-size');
+    const cache = readAttributes(text, '--cache-mounts-to', ['ids', 'max-size', ...WRITING]);
+    const maxSize = cache.attributes.get('max-size');
     return {
-      ...toLocation(attributes, { option: '--cache-mounts-to', text, directory: 'dest' }),
-      ...toIds(attributes),
+      ...toLocation(cache),
+      ...toIds(cache.attributes),
       ...(maxSize === undefined ? {} : { maxSizeBytes: parseSize(maxSize, '--cache-mounts-to max-size=') }),
-      ...toWriting(attributes, text),
+      ...toWriting(cache.attributes, text),
     };
   });
 }
 
-function toIds(attributes: ReadonlyMap<string, string>): Pick<CacheMountsLocation, 'ids'> {
+function toIds(attributes: Attributes): Pick<CacheMountsLocation, 'ids'> {
   const ids = attributes.get('ids')?.split('|').filter(Boolean);
   if (ids?.length === 0) fail('ids= names no cache mount.', 'Write ids=ID, or ids=ID|ID for several.');
   return ids === undefined ? {} : { ids };
 }
 
 function toWriting(
-  attributes: ReadonlyMap<string, string>,
+  attributes: Attributes,
   text: string,
-): Pick<CacheTarget, 'ignoreError' | 'compression' | 'compressionLevel'> {
-  const level = attributes.get('compression-level');
+): Pick<CacheTarget, 'ignoreError' | 'compression' | 'compressionLevel' | 'forceCompression'> {
   const compression = choose(attributes, 'compression', COMPRESSIONS);
+  const level = attributes.get('compression-level');
   return {
-    ...(choose(attributes, 'ignore-error', ['true', 'false']) === 'true' ? { ignoreError: true } : {}),
+    ...(isTrue(attributes, 'ignore-error') ? { ignoreError: true } : {}),
     ...(compression === undefined ? {} : { compression }),
-    ...(level === undefined ? {} : { compressionLevel: parseLevel(level, text) }),
+    ...(level === undefined ? {} : { compressionLevel: parseLevel(level, { whole: text, compression }) }),
+    ...(isTrue(attributes, 'force-compression') ? { forceCompression: true } : {}),
   };
 }
 
-/** A text without `=` is the name of a cache in a registry. */
-function readAttributes(text: string, option: Option, known: readonly string[]): ReadonlyMap<string, string> {
-  if (!text.includes('='))
-    return new Map([
-      ['type', 'registry'],
-      ['ref', text],
-    ]);
+type Attributes = ReadonlyMap<string, string>;
+
+/** A cache as it was written down: what its type knows, and nothing else. */
+interface WrittenCache {
+  readonly type: string;
+  readonly attributes: Attributes;
+  readonly option: Option;
+  readonly text: string;
+}
+
+/** A text without `=` is the name of a cache in a registry. `more` are the attributes that every type has there. */
+function readAttributes(text: string, option: Option, more: readonly string[]): WrittenCache {
   const attributes = new Map<string, string>();
-  for (const { key, value } of parseFields(text, option)) {
+  for (const { key, value } of text.includes('=')
+    ? parseFields(text, option)
+    : parseFields(`type=registry,ref=${text}`, option)) {
     if (value === undefined) throw usage(`${option} takes key=value, not "${key}" (in "${text}").`);
     attributes.set(key, value);
   }
-  for (const [key, value] of attributes) {
-    if (key === 'type' || known.includes(key) || ALWAYS_SO[key] === value) continue;
-    throw new BuildError('UNSUPPORTED', `The attribute ${key}=${value} of ${option} is not supported.`, {
-      hint: `It has: type, ${known.join(', ')}.`,
+  const type = attributes.get('type') ?? '';
+  const places = placesOf(option);
+  const own = places[type];
+  if (own === undefined) {
+    const what = attributes.has('type') ? `the unknown type "${type}"` : 'no type';
+    throw new BuildError('UNSUPPORTED', `${option} "${text}" has ${what}.`, {
+      hint: `The types are ${Object.keys(places).join(', ')}.`,
     });
   }
-  return attributes;
+  const known = type === 'inline' ? ['mode'] : [...own, ...more];
+  for (const [key, value] of attributes) {
+    if (key !== 'type' && !known.includes(key)) requireAlwaysSo({ type, option }, { key, value, known });
+  }
+  return { type, attributes, option, text };
 }
 
-function toLocation(
-  attributes: ReadonlyMap<string, string>,
-  { option, text, directory }: { readonly option: Option; readonly text: string; readonly directory: string },
-): CacheLocation {
+/** The attributes that say where a cache lies, by type. */
+function placesOf(option: Option): Readonly<Record<string, readonly string[]>> {
+  return {
+    registry: ['ref'],
+    local: [option.endsWith('-to') ? 'dest' : 'src', 'tag'],
+    s3: S3_ATTRIBUTES,
+    gha: GHA_ATTRIBUTES,
+    ...(option === '--cache-to' ? { inline: [] } : {}),
+  };
+}
+
+function requireAlwaysSo(
+  { type, option }: Pick<WrittenCache, 'type' | 'option'>,
+  { key, value, known }: { readonly key: string; readonly value: string; readonly known: readonly string[] },
+): void {
+  const always = ALWAYS_SO[key];
+  const isOfType = always?.types.split(' ').includes(type) === true;
+  if (isOfType && (value === always.value || (always.value === 'true' && value === '1'))) return;
+  throw new BuildError('UNSUPPORTED', `The attribute ${key}=${value} of ${option} type=${type} is not supported.`, {
+    hint: isOfType ? always.why : `It has: type, ${known.join(', ')}.`,
+  });
+}
+
+function toLocation({ type, attributes, option, text }: WrittenCache): CacheLocation {
   const required = (key: string): string =>
     attributes.get(key) || fail(`${option} "${text}" lacks ${key}=.`, `Write ${key}=….`);
-  const type = attributes.get('type');
   const tag = attributes.get('tag');
   if (type === 'registry') return { kind: 'registry', reference: required('ref') };
-  if (type === 'local') {
-    return { kind: 'local', directory: required(directory), ...(tag === undefined ? {} : { tag }) };
-  }
   if (type === 's3') return toS3(attributes, { bucket: required('bucket'), region: required('region') });
-  throw new BuildError(
-    'UNSUPPORTED',
-    `${option} "${text}" ${type === undefined ? 'has no type' : `has an unknown type`}.`,
-    {
-      hint: 'The types are registry, local and s3.',
-    },
-  );
+  if (type === 'gha') return toGha(attributes);
+  const directory = required(option.endsWith('-to') ? 'dest' : 'src');
+  return { kind: 'local', directory, ...(tag === undefined ? {} : { tag }) };
 }
 
-function toS3(
-  attributes: ReadonlyMap<string, string>,
-  required: { readonly bucket: string; readonly region: string },
-): CacheLocation {
+function toGha(attributes: Attributes): CacheLocation {
+  const given = { scope: attributes.get('scope'), token: attributes.get('token') };
+  const url = attributes.get('url_v2') ?? attributes.get('url');
+  const set = Object.entries({ ...given, url }).filter(([, value]) => value !== undefined && value !== '');
+  return { kind: 'gha', ...Object.fromEntries(set) };
+}
+
+function toS3(attributes: Attributes, required: { readonly bucket: string; readonly region: string }): CacheLocation {
   const names = {
     name: 'name',
     prefix: 'prefix',
@@ -163,22 +202,31 @@ function toS3(
     const value = attributes.get(key);
     return value === undefined ? [] : [[name, value] as const];
   });
-  const usePathStyle = choose(attributes, 'use_path_style', ['true', 'false']) === 'true';
+  const usePathStyle = isTrue(attributes, 'use_path_style');
   return { kind: 's3', ...required, ...Object.fromEntries(given), ...(usePathStyle ? { usePathStyle } : {}) };
 }
 
-function choose<T extends string>(
-  attributes: ReadonlyMap<string, string>,
-  key: string,
-  choices: readonly T[],
-): T | undefined {
+function choose<T extends string>(attributes: Attributes, key: string, choices: readonly T[]): T | undefined {
   const value = attributes.get(key);
   if (value === undefined) return undefined;
   return choices.find((choice) => choice === value) ?? fail(`${key}=${value} is none of ${choices.join(', ')}.`);
 }
 
-function parseLevel(text: string, whole: string): number {
-  return /^\d{1,2}$/.test(text) ? Number(text) : fail(`compression-level=${text} in "${whole}" is not a small number.`);
+function isTrue(attributes: Attributes, key: string): boolean {
+  const value = choose(attributes, key, ['true', '1', 'false', '0']);
+  return value === 'true' || value === '1';
+}
+
+const LEVELS = { gzip: 9, zstd: 19, none: 0 } as const;
+
+function parseLevel(
+  text: string,
+  { whole, compression = 'gzip' }: { readonly whole: string; readonly compression: CacheTarget['compression'] },
+): number {
+  const level = Number(text);
+  if (/^\d{1,2}$/.test(text) && level >= 1 && level <= LEVELS[compression]) return level;
+  const range = compression === 'none' ? 'none has no levels' : `${compression} has 1 to ${LEVELS[compression]}`;
+  return fail(`compression-level=${text} in "${whole}" is no level: ${range}.`);
 }
 
 function fail(message: string, hint?: string): never {
