@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Buildah } from '../support/buildah.ts';
-import { fixtureCache, ownCache } from '../support/fixture-cache.ts';
+import { fixtureCache, writableCache } from '../support/fixture-cache.ts';
 import { type FileNode, flattenLayers } from '../support/flatten.ts';
 import { withoutOverlayMarks } from '../support/reference-images.ts';
 import { locate } from './build-ours.ts';
@@ -33,12 +33,12 @@ export async function buildReference(
   address?: string,
 ): Promise<Outcome<BuiltImage>> {
   const name = `${each.id.replaceAll('/', '-')}-${keyOf(builder, each)}.json`;
-  for (const cache of [fixtureCache(), ownCache()]) {
+  for (const cache of [fixtureCache(), writableCache()]) {
     const path = join(cache, 'differential', name);
     if (existsSync(path)) return fromStored(JSON.parse(readFileSync(path, 'utf8')) as Stored);
   }
   const outcome = await runReference(builder, each, address);
-  const folder = join(ownCache(), 'differential');
+  const folder = join(writableCache(), 'differential');
   mkdirSync(folder, { recursive: true });
   const part = join(folder, `${name}.${process.pid}`);
   writeFileSync(part, JSON.stringify(toStored(outcome)));

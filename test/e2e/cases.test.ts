@@ -7,7 +7,7 @@ import { listCases, type PreparedCase, prepareCase } from '../support/cases.ts';
 import { checkConfig, compareConfigs } from '../support/compare-configs.ts';
 import { compareTrees } from '../support/compare-trees.ts';
 import { type Allowance, formatDifferences, judge } from '../support/differences.ts';
-import { ownCache } from '../support/fixture-cache.ts';
+import { writableCache } from '../support/fixture-cache.ts';
 import { flattenLayers } from '../support/flatten.ts';
 import { IS_ROOT, lacksPrograms } from '../support/host.ts';
 import { readLayout, type StoredImage } from '../support/oci-layout.ts';
@@ -17,7 +17,7 @@ import { unpackWithUmoci } from '../support/umoci.ts';
 import { createZlayer, type Zlayer } from '../support/zlayer.ts';
 
 const skip = lacksPrograms('comparison with buildah', [...BUILDAH_PROGRAMS, 'umoci', 'mmdebstrap', 'busybox', 'flock']);
-const LISTINGS = join(ownCache(), 'listings');
+const LISTINGS = join(writableCache(), 'listings');
 /** What buildah 1.28 does differently in every image. */
 const EVERYWHERE: readonly Allowance[] = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf'].map((path) => ({
   path,

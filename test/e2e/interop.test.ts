@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBase } from '../support/base-images.ts';
 import { BUILDAH_PROGRAMS, type Buildah, createBuildah } from '../support/buildah.ts';
-import { ownCache } from '../support/fixture-cache.ts';
+import { writableCache } from '../support/fixture-cache.ts';
 import { flattenLayers } from '../support/flatten.ts';
 import { lacksPrograms } from '../support/host.ts';
 import { readLayout } from '../support/oci-layout.ts';
@@ -14,7 +14,7 @@ import { unpackWithUmoci } from '../support/umoci.ts';
 import { createZlayer, type Zlayer } from '../support/zlayer.ts';
 
 const skip = lacksPrograms('exchange with other tools', [...BUILDAH_PROGRAMS, 'umoci', 'docker-registry', 'zstd']);
-const LISTINGS = join(ownCache(), 'listings');
+const LISTINGS = join(writableCache(), 'listings');
 const PLAIN_HTTP = '--dest-tls-verify=false';
 
 describe.skipIf(skip)('images that go to other tools and come from them', () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fixtureCache, ownCache } from './fixture-cache.ts';
+import { fixtureCache, writableCache } from './fixture-cache.ts';
 import { type Json, writeLayout } from './oci-layout.ts';
 import { runOk } from './process.ts';
 
@@ -31,7 +31,7 @@ export async function ensureBase(name: BaseName): Promise<BaseImage> {
   const key = `${name}-${recipeKey()}`;
   const cached = join(fixtureCache(), 'bases', key);
   if (existsSync(join(cached, 'index.json'))) return { name, layout: cached, reference };
-  const folder = join(isWritable(fixtureCache()) ? fixtureCache() : ownCache(), 'bases');
+  const folder = join(writableCache(), 'bases');
   mkdirSync(folder, { recursive: true });
   const layout = join(folder, key);
   const tar = `${layout}.tar`;
@@ -59,15 +59,5 @@ async function publishLayout(layout: string, image: { reference: string; tar: st
   } catch (error) {
     rmSync(part, { recursive: true });
     if (!existsSync(join(layout, 'index.json'))) throw error;
-  }
-}
-
-function isWritable(path: string): boolean {
-  try {
-    mkdirSync(path, { recursive: true });
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,9 +11,23 @@ export function fixtureCache(): string {
   return process.env.ZLAYER_TEST_CACHE ?? ownCache();
 }
 
-/** A folder of this user alone, for what each user makes anew. */
-export function ownCache(): string {
+/** Where new fixtures go: the same folder, or one of this user alone where that one is only read. */
+export function writableCache(): string {
+  return isWritable(fixtureCache()) ? fixtureCache() : ownCache();
+}
+
+function ownCache(): string {
   const path = join(tmpdir(), `zlayer-test-${process.getuid?.() ?? 0}`);
   mkdirSync(path, { recursive: true, mode: 0o755 });
   return path;
+}
+
+function isWritable(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ensureBase } from './base-images.ts';
 import type { Buildah } from './buildah.ts';
 import type { PreparedCase } from './cases.ts';
-import { fixtureCache, ownCache } from './fixture-cache.ts';
+import { fixtureCache, writableCache } from './fixture-cache.ts';
 import type { FlatTree } from './flatten.ts';
 import { type Json, readLayout, type StoredImage } from './oci-layout.ts';
 
@@ -33,11 +33,11 @@ export async function ensureReference(
     ...bases.map(({ layout }) => readLayout(layout).manifestDigest.slice(7, 15)),
   ];
   const name = key.join('-');
-  for (const cache of [fixtureCache(), ownCache()]) {
+  for (const cache of [fixtureCache(), writableCache()]) {
     const folder = join(cache, 'references', name);
     if (existsSync(join(folder, 'facts.json'))) return readReference(folder);
   }
-  const folder = join(ownCache(), 'references', name);
+  const folder = join(writableCache(), 'references', name);
   const part = `${folder}.${process.pid}`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
