@@ -9,14 +9,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBase } from '../support/base-images.ts';
 import { IS_ROOT, lacksPrograms } from '../support/host.ts';
 import { readLayout } from '../support/oci-layout.ts';
 import { runOk, runProgram } from '../support/process.ts';
-import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
-import { createZlayer } from '../support/zlayer.ts';
+import { diskFolder, makeTempDir, removeTempDir } from '../support/temp-dir.ts';
+import { BUNDLE, createZlayer } from '../support/zlayer.ts';
 
 const EPOCH = 1_000_000_000;
 const OTHER_USER = process.env['ZLAYER_TEST_USER'] ?? 'zlayer-test';
@@ -63,6 +63,8 @@ interface Place {
   readonly timezone: string;
   readonly mtime: number;
   readonly isReversed: boolean;
+  /** On a disk, where other places lie in memory. */
+  readonly isOnDisk: boolean;
 }
 
 const FILES: Readonly<Record<string, number>> = {
@@ -76,10 +78,11 @@ const FILES: Readonly<Record<string, number>> = {
 
 describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp', () => {
   const root = makeTempDir('same');
+  const disk = makeTempDir('same', diskFolder());
   let base: string;
   let archive: string;
   beforeAll(async () => {
-    chmodSync(root, 0o755);
+    for (const each of [root, disk]) chmodSync(each, 0o755);
     base = (await ensureBase('busybox')).layout;
     archive = join(root, 'archive.tar.gz');
     const content = join(root, 'content');
@@ -87,7 +90,9 @@ describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp
     writeFileSync(join(content, 'inside/x'), 'x');
     await runOk(['tar', '-czf', archive, '-C', content, '--mtime=@1500000000', '--owner=12:34', 'inside']);
   }, 120_000);
-  afterAll(() => removeTempDir(root), 120_000);
+  afterAll(async () => {
+    for (const each of [root, disk]) await removeTempDir(each);
+  }, 120_000);
 
   function writeContext(place: Place, directory: string): void {
     const names = Object.keys(FILES);
@@ -109,13 +114,13 @@ describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp
 
   /** Builds in a place with a store of its own, and gives the digest of the manifest with the bytes of all blobs by digest. */
   async function buildAt(place: Place): Promise<{ readonly manifest: string; readonly blobs: Map<string, string> }> {
-    const home = join(root, place.name);
+    const home = join(place.isOnDisk ? disk : root, place.name);
     mkdirSync(join(home, 'project'), { recursive: true });
     const context = join(home, place.isReversed ? 'project/elsewhere' : 'project');
     mkdirSync(context, { recursive: true });
     writeContext(place, context);
     cpSync(base, join(home, 'base'), { recursive: true });
-    const { argv, env } = createZlayer(join(home, 'store'));
+    const { argv, env } = createZlayer(join(home, 'store'), place.user === undefined ? undefined : copyCommand(home));
     const out = join(home, 'out');
     const variables = [
       `ZLAYER_DATA_DIR=${env['ZLAYER_DATA_DIR']}`,
@@ -158,16 +163,30 @@ describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp
     return { manifest: readLayout(out).descriptor.digest, blobs };
   }
 
-  const here: Place = { name: 'here', umask: '022', timezone: 'Asia/Tokyo', mtime: EPOCH + 1e8, isReversed: false };
+  /** The checkout may be closed to another user. */
+  function copyCommand(home: string): string {
+    cpSync(dirname(BUNDLE), join(home, 'command'), { recursive: true });
+    return join(home, 'command', basename(BUNDLE));
+  }
+
+  const here: Place = {
+    name: 'here',
+    umask: '022',
+    timezone: 'Asia/Tokyo',
+    mtime: EPOCH + 1e8,
+    isReversed: false,
+    isOnDisk: false,
+  };
   const there: Place = {
     name: 'there',
     umask: '077',
     timezone: 'America/New_York',
     mtime: EPOCH + 2e8,
     isReversed: true,
+    isOnDisk: true,
   };
 
-  it('makes the same bytes in two directories and stores, whatever umask, time zone, times and order of files', {
+  it('makes the same bytes in two directories and stores, whatever file system, umask, time zone, times and order of files', {
     timeout: 300_000,
   }, async () => {
     expect(await buildAt(there)).toEqual(await buildAt(here));

@@ -5,8 +5,13 @@ import { runProgram } from './process.ts';
 import { mountsBelow } from './process-tree.ts';
 
 /** A fresh directory outside the project. Its path is short: unix sockets and overlay options lie below it. */
-export function makeTempDir(prefix: string): string {
-  return mkdtempSync(join(tmpdir(), `zlt-${prefix}-`));
+export function makeTempDir(prefix: string, folder = tmpdir()): string {
+  return mkdtempSync(join(folder, `zlt-${prefix}-`));
+}
+
+/** A folder on a disk where the whole run has its temporary directory in memory: `ZLAYER_TEST_DISK`. */
+export function diskFolder(): string {
+  return process.env.ZLAYER_TEST_DISK ?? tmpdir();
 }
 
 /**

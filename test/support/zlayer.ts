@@ -4,7 +4,8 @@ import type { BaseImage } from './base-images.ts';
 import { type ProgramOptions, type ProgramResult, runOk, runProgram } from './process.ts';
 
 const PROJECT = new URL('../../', import.meta.url).pathname;
-const BUNDLE = process.env['ZLAYER_BUNDLE'] ?? join(PROJECT, 'dist/zlayer.cjs');
+/** The built command; what it loads lies beside it. */
+export const BUNDLE = process.env['ZLAYER_BUNDLE'] ?? join(PROJECT, 'dist/zlayer.cjs');
 
 /** The built command with a store of its own: what a user has. */
 export interface Zlayer {
@@ -19,9 +20,9 @@ export interface Zlayer {
 }
 
 /** @param dataDir a fresh directory; remove it with `removeTempDir`. */
-export function createZlayer(dataDir: string): Zlayer {
-  if (!existsSync(BUNDLE)) throw new Error('dist/zlayer.cjs is missing; run `npm run build` before these tests.');
-  const argv = [process.execPath, BUNDLE];
+export function createZlayer(dataDir: string, bundle = BUNDLE): Zlayer {
+  if (!existsSync(bundle)) throw new Error('dist/zlayer.cjs is missing; run `npm run build` before these tests.');
+  const argv = [process.execPath, bundle];
   // Reading a large certificate file costs every start 35 ms, and these tests speak to the loopback alone.
   const env = { ZLAYER_DATA_DIR: dataDir, NODE_EXTRA_CA_CERTS: undefined, NO_COLOR: '1' };
   const settings = (options: ProgramOptions): ProgramOptions => ({
