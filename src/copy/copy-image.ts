@@ -1,5 +1,6 @@
 import { isBuildError, type RunContext } from '../core/index.ts';
-import { type Descriptor, isIndexType, readImage } from '../oci/index.ts';
+import { type Descriptor, isIndexType, readDocument, selectManifest } from '../oci/index.ts';
+import { platformError } from '../registry/index.ts';
 import { openSource } from './open-source.ts';
 import type { CopiedImage, CopyDeps, CopyRequest, ImageSource } from './types.ts';
 import { writeImage } from './write-image.ts';
@@ -31,9 +32,17 @@ export async function copyImage(deps: CopyDeps, request: CopyRequest, context: R
   }
 }
 
-async function chooseRoot(source: ImageSource, { platform }: CopyRequest): Promise<Descriptor> {
-  if (platform === undefined || !isIndexType(source.root.mediaType)) return source.root;
-  return (await readImage(source.blobs, source.root, { platform, strict: true })).descriptor;
+/** What is copied: the whole, or the manifest that an index has for the platform. */
+async function chooseRoot({ name, root, blobs }: ImageSource, { platform }: CopyRequest): Promise<Descriptor> {
+  let descriptor = root;
+  while (platform !== undefined && isIndexType(descriptor.mediaType)) {
+    const document = await readDocument(blobs, descriptor);
+    if (document.kind !== 'index') break;
+    const entry = selectManifest(document.index, platform);
+    if (entry === undefined) throw platformError({ name, platform }, document.index);
+    descriptor = entry;
+  }
+  return descriptor;
 }
 
 function withoutTransfers({ signal, emit }: RunContext): RunContext {

@@ -2,7 +2,7 @@ export type { CredentialOptions } from './auth-file.ts';
 export { createRegistryClient } from './client.ts';
 export { createDockerCredentials } from './docker-credentials.ts';
 export { createGivenCredentials } from './given-credentials.ts';
-export { type PullRequest, type PullSink, pullImage } from './pull-image.ts';
+export { type PullRequest, type PullSink, platformError, pullImage } from './pull-image.ts';
 export { type PushedImage, type PushRequest, pushImage } from './push-image.ts';
 export { redactText } from './redact.ts';
 export { loadRegistryHosts, type RegistryHostsOptions } from './registry-hosts.ts';

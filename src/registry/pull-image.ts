@@ -107,7 +107,8 @@ async function descend(
     const document = parseImageDocument(current.bytes, current.descriptor);
     if (document.kind === 'manifest') return { descriptor: current.descriptor, manifest: document.manifest };
     const descriptor = selectManifest(document.index, request.platform);
-    if (descriptor === undefined) throw platformError(request, document.index);
+    if (descriptor === undefined)
+      throw platformError({ ...request, name: formatReference(request.reference) }, document.index);
     current = await readManifest(client, { ...request, descriptor }, context);
   }
   throw new BuildError(
@@ -116,22 +117,22 @@ async function descend(
   );
 }
 
-function platformError({ reference, platform }: PullRequest, index: Index): BuildError {
+/** The error for an index that has no image for a platform: it names those that there are. */
+export function platformError(
+  { name, platform }: { readonly name: string; readonly platform: Platform },
+  index: Index,
+): BuildError {
   const offered = index.manifests
     .filter(
       ({ platform: entry, mediaType }) => entry !== undefined && entry.os !== 'unknown' && !isIndexType(mediaType),
     )
     .map(({ platform: entry }) => formatPlatform(entry!));
-  return new BuildError(
-    'PLATFORM_NOT_FOUND',
-    `${formatReference(reference)} has no image for ${formatPlatform(platform)}.`,
-    {
-      hint:
-        offered.length === 0
-          ? 'Its index lists no image at all.'
-          : `It has images for ${[...new Set(offered)].join(', ')}. Choose one with --platform.`,
-    },
-  );
+  return new BuildError('PLATFORM_NOT_FOUND', `${name} has no image for ${formatPlatform(platform)}.`, {
+    hint:
+      offered.length === 0
+        ? 'Its index lists no image at all.'
+        : `It has images for ${[...new Set(offered)].join(', ')}. Choose one with --platform.`,
+  });
 }
 
 async function fetchInto(client: RegistryClient, wanted: Wanted, context: RunContext): Promise<void> {

@@ -3,6 +3,7 @@ import { digestOf, type Platform } from '../../src/core/index.ts';
 import { type Descriptor, MEDIA_TYPES } from '../../src/oci/index.ts';
 import { pullImage, pushImage } from '../../src/registry/index.ts';
 import { startFaultRegistry } from './fault-registry.ts';
+import { descriptorIn, indexIn, manifestIn } from './memory-images.ts';
 import { createMemoryBlobs, createTestContext, type MemoryBlobs } from './memory-sink.ts';
 import { createTestClient, failureOf, referenceTo } from './test-client.ts';
 
@@ -12,29 +13,6 @@ const closers: Array<() => Promise<void>> = [];
 afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
-
-function descriptorIn(blobs: MemoryBlobs, content: unknown, mediaType: string): Descriptor {
-  const blob = blobs.put(typeof content === 'string' ? content : JSON.stringify(content));
-  return { mediaType, digest: blob.digest, size: blob.sizeBytes };
-}
-
-function manifestIn(blobs: MemoryBlobs, layers: readonly string[], architecture = 'amd64'): Descriptor {
-  const document = {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPES.ociManifest,
-    config: descriptorIn(
-      blobs,
-      { architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [] } },
-      MEDIA_TYPES.ociConfig,
-    ),
-    layers: layers.map((layer) => descriptorIn(blobs, layer, MEDIA_TYPES.ociLayer)),
-  };
-  return { ...descriptorIn(blobs, document, MEDIA_TYPES.ociManifest), platform: { os: 'linux', architecture } };
-}
-
-function indexIn(blobs: MemoryBlobs, manifests: readonly Descriptor[]): Descriptor {
-  return descriptorIn(blobs, { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests }, MEDIA_TYPES.ociIndex);
-}
 
 async function setUp() {
   const registry = await startFaultRegistry();
