@@ -1,4 +1,5 @@
 import type { FileTree, IndexedLayer } from '../archive/index.ts';
+import type { MountTravel } from '../cache/index.ts';
 import type { RunContext } from '../core/index.ts';
 import type { LayerRef } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
@@ -49,6 +50,8 @@ export interface EngineEnv {
   readonly secrets: SecretProvider;
   /** Path of an agent's socket by ssh id. */
   readonly sshAgents: ReadonlyMap<string, string>;
+  /** Brings the content of cache mounts from elsewhere; absent: they begin empty, and stay here. */
+  readonly cacheMounts?: MountTravel | undefined;
   /** Where CDI devices are described; default /etc/cdi and /var/run/cdi. */
   readonly cdiDirectories?: readonly string[];
   /** Seconds since the epoch for entries that the build itself makes (SOURCE_DATE_EPOCH or the build's start). */

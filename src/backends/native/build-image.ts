@@ -40,6 +40,7 @@ async function build(deps: BuildDeps, loaded: LoadedRequest, outer: RunContext):
     });
     const { solved, images, root } = made;
     await exportCaches(deps, { solved, layers: images.flatMap((each) => each.layers) }, context);
+    await prepared.mounts.save(context);
     const reported = images.map(({ image }, index) => ({ image, platform: solved.lowered.images[index]!.platform }));
     const durationMs = Date.now() - startedMs;
     return reportBuild({ images: reported, root, references, outcomes: solved.outcomes, durationMs });

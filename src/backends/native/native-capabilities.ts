@@ -2,8 +2,6 @@ import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts'
 
 /** What native lacks here, and why. */
 const LACKING: Partial<Record<Feature, string>> = {
-  'cache-mounts-from': 'does not move cache mounts yet',
-  'cache-mounts-to': 'does not move cache mounts yet',
   ...(process.versions['zstd'] === undefined
     ? { 'compression-zstd': 'needs Node.js 22.15 or later to write zstd' }
     : {}),

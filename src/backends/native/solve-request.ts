@@ -10,6 +10,7 @@ import { defaultParallelism } from '../default-parallelism.ts';
 import { createSecretProvider } from '../request/secrets.ts';
 import { watchWarnings } from '../request/watch-warnings.ts';
 import type { ContextDirectory, LoadedRequest } from '../types.ts';
+import { type CacheMounts, openCacheMounts } from './cache-mounts.ts';
 import { type CacheTargets, openCacheTargets } from './cache-targets.ts';
 import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
 import { createOpRunner } from './op-runner.ts';
@@ -37,6 +38,7 @@ export interface PreparedBuild {
   readonly shared: SharedCaches;
   /** Where the build will leave its results. */
   readonly targets: CacheTargets;
+  readonly mounts: CacheMounts;
   readonly clockMs: number;
   /** SOURCE_DATE_EPOCH, in seconds, when it is given: everything has its time. */
   readonly epoch: number | undefined;
@@ -59,11 +61,13 @@ export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer
   const { request } = loaded;
   const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
   const epoch = epochOf(loaded);
+  const mounts = await openCacheMounts(deps, request);
   const targets = await openCacheTargets(deps, request.cacheTo ?? [], context);
   const shared = openSharedCaches(deps.registry, request.cacheFrom ?? [], context);
   const close = async (): Promise<void> => {
     await shared.close();
     await targets.close();
+    await mounts.close();
   };
   try {
     const lowered = await lower(deps, loaded, context);
@@ -73,7 +77,7 @@ export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer
     const allBases = lowered.images.flatMap((image) => image.bases);
     const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
     const isBase = ({ diffId }: LayerRef): boolean => bases.has(diffId);
-    return { loaded, lowered, shared, targets, clockMs, epoch, context, refuseWarnings, isBase, close };
+    return { loaded, lowered, shared, targets, mounts, clockMs, epoch, context, refuseWarnings, isBase, close };
   } catch (error) {
     await close();
     throw error;
@@ -101,7 +105,7 @@ export async function solveBuild(
   { prepared, mode }: { readonly prepared: PreparedBuild; readonly mode: 'run' | 'plan' },
   context: RunContext,
 ): Promise<SolvedBuild> {
-  const { loaded, lowered, shared, targets, clockMs, epoch, refuseWarnings } = prepared;
+  const { loaded, lowered, shared, targets, mounts, clockMs, epoch, refuseWarnings } = prepared;
   const { request } = loaded;
   const { store, bench } = deps;
   const { lease, layers, pool, lost } = bench;
@@ -111,6 +115,7 @@ export async function solveBuild(
     layers,
     secrets: createSecretProvider(request.secrets ?? {}),
     sshAgents: new Map(Object.entries(request.ssh ?? {})),
+    cacheMounts: mounts.travel,
     clockSeconds: Math.floor(clockMs / 1000),
     ...(request.rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}),
   };

@@ -48,6 +48,8 @@ export interface MountFiles {
   read(paths: readonly BytePath[], context: RunContext): AsyncIterable<MountFile>;
   /** Into an empty directory. Parents come before what is in them, links last. */
   write(names: AsyncIterable<NewName>, context: RunContext): Promise<void>;
+  /** Leaves nothing in the directory. */
+  clear(context: RunContext): Promise<void>;
 }
 
 /** A cache mount that may be looked into, or filled. */
@@ -69,7 +71,7 @@ export interface UsedMount {
 
 /** How cache mounts come from elsewhere, and who is told that they were used. */
 export interface MountTravel {
-  /** Fills a mount that is empty. False when nobody has it: the directory must be emptied then. @throws BuildError `CANCELLED`. */
+  /** Fills a mount that is empty. False when nobody has it: it is still empty then. @throws BuildError `CANCELLED`. */
   fill(mount: OpenMount, context: RunContext): Promise<boolean>;
   use(mount: UsedMount): void;
 }

@@ -1,11 +1,13 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayerItem } from '../../archive/index.ts';
+import type { MountTravel, OpenMount, UsedMount } from '../../cache/index.ts';
 import { digestHex, digestOfFields, type RunContext } from '../../core/index.ts';
 import type { ExecMount } from '../../graph/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
-import { acquireFileLock, type FileLock } from './file-lock.ts';
-import { runFileWork } from './file-work.ts';
+import { acquireFileLock, type FileLock, type FileLockOptions } from './file-lock.ts';
+import { removeTree, runFileWork } from './file-work.ts';
+import { openMountFiles } from './mount-files.ts';
 import type { WorkingKind } from './namespace.ts';
 
 export type CacheMount = Extract<ExecMount, { readonly kind: 'cache' }>;
@@ -15,6 +17,8 @@ export interface CacheDeps {
   readonly store: Store;
   readonly lease: Lease;
   readonly kind: WorkingKind;
+  /** Brings what other builders left of a cache, and is told of those that are used. */
+  readonly travel?: MountTravel | undefined;
   /** Writes the first content of a new cache. */
   readonly unpack: (items: Iterable<LayerItem>, directory: string) => Promise<void>;
 }
@@ -35,7 +39,7 @@ export interface OpenCaches {
 /**
  * Opens the cache directories of a step, making new ones. A cache is known by its id alone, in every build of the store.
  * `shared` users come together, `locked` waits until nobody else has it, `private` takes one that nobody uses, making
- * further ones as needed. Owner, mode and seed count when a cache is made.
+ * further ones as needed. Owner, mode and seed count when a cache is made and nobody else left one.
  *
  * @throws BuildError `CANCELLED` while waiting for another step.
  */
@@ -77,13 +81,73 @@ async function openCache(
   const cache = caches[0] as WantedCache;
   for (let instance = 0; ; instance += 1) {
     const home = await provideCache(deps, { cache, instance }, context);
+    await refill(deps, { id: cache.mount.id, home }, context);
     const lock = await acquireFileLock({ path: join(home, 'lock'), mode, wait }, context.signal);
-    if (lock !== undefined) return { directory: join(home, 'files'), lock };
+    if (lock === undefined) continue;
+    deps.travel?.use(usedMount(deps.kind, { id: cache.mount.id, instance, home, mode }));
+    return { directory: join(home, 'files'), lock };
+  }
+}
+
+interface CacheHome {
+  readonly id: string;
+  readonly home: string;
+}
+
+function openMount(kind: WorkingKind, { id, home }: CacheHome, directory = join(home, 'files')): OpenMount {
+  return { id, files: openMountFiles({ kind, directory }), stampsPath: join(home, 'stamps') };
+}
+
+function usedMount(
+  kind: WorkingKind,
+  used: CacheHome & { readonly instance: number; readonly mode: FileLockOptions['mode'] },
+): UsedMount {
+  const { id, instance, home, mode } = used;
+  return {
+    id,
+    instance,
+    hold: async (signal) => {
+      const lock = (await acquireFileLock({ path: join(home, 'lock'), mode, wait: true }, signal)) as FileLock;
+      return { ...openMount(kind, used), release: () => lock.release() };
+    },
+  };
+}
+
+/**
+ * Fills a cache that is there and empty. It is made aside and takes the place of the empty directory in one step, while
+ * nobody else uses it: whoever uses it is about to fill it.
+ */
+async function refill({ kind, travel }: CacheDeps, cache: CacheHome, context: RunContext): Promise<void> {
+  const files = join(cache.home, 'files');
+  if (travel === undefined || !isEmpty(files)) return;
+  const lock = await acquireFileLock(
+    { path: join(cache.home, 'lock'), mode: 'exclusive', wait: false },
+    context.signal,
+  );
+  if (lock === undefined) return;
+  const fresh = join(cache.home, 'incoming');
+  try {
+    await removeTree(fresh, context.signal);
+    if (!isEmpty(files)) return;
+    mkdirSync(fresh);
+    if (await travel.fill(openMount(kind, cache, fresh), context)) renameSync(fresh, files);
+  } finally {
+    await removeTree(fresh);
+    await lock.release();
+  }
+}
+
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    // It belongs to a user of steps alone: somebody made something of it.
+    return false;
   }
 }
 
 async function provideCache(
-  { store, lease, kind, unpack }: CacheDeps,
+  { store, lease, kind, travel, unpack }: CacheDeps,
   { cache, instance }: { readonly cache: WantedCache; readonly instance: number },
   context: RunContext,
 ): Promise<string> {
@@ -100,6 +164,7 @@ async function provideCache(
     const files = join(path, 'files');
     mkdirSync(files, { recursive: true });
     writeFileSync(join(path, 'lock'), '');
+    if (await travel?.fill(openMount(kind, { id: cache.mount.id, home: path }), context)) return;
     const items = await cache.seed();
     if (items !== undefined) await unpack(items, files);
     chmodSync(files, mode);

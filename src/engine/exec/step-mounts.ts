@@ -217,7 +217,11 @@ async function openCacheMounts(deps: MountDeps, input: MountInput, context: RunC
   const unpack = (items: Parameters<Snapshots['unpack']>[0], directory: string): Promise<void> =>
     deps.snapshots.unpack(items, directory, context);
   const wanted = mounts.map((mount) => ({ mount, seed: () => seedOf(deps, { ...input, mount }, context) }));
-  const open = await openCaches({ store, lease, kind: deps.kind, unpack }, wanted, context);
+  const open = await openCaches(
+    { store, lease, kind: deps.kind, travel: deps.env.cacheMounts, unpack },
+    wanted,
+    context,
+  );
   return {
     open,
     of: (mount, target) => {

@@ -1,0 +1,46 @@
+import type { BuildMounts, MountsTarget, MountTravel } from '../../cache/index.ts';
+import type { RunContext } from '../../core/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { BuildRequest } from '../types.ts';
+
+/** The cache mounts of a build, where they travel. */
+export interface CacheMounts {
+  /** For the engine; undefined where they stay here. */
+  readonly travel: MountTravel | undefined;
+  /** Writes those that steps used to all targets. */
+  save(context: RunContext): Promise<void>;
+  close(): Promise<void>;
+}
+
+const NONE: CacheMounts = { travel: undefined, save: async () => undefined, close: async () => undefined };
+
+/**
+ * Opens the places that cache mounts come from and go to, before the first step runs. Nothing is asked for yet.
+ *
+ * @throws BuildError for a place that is no name of any.
+ */
+export async function openCacheMounts(
+  { store, registry }: { readonly store: Store; readonly registry: () => Promise<RegistryClient> },
+  { cacheMountsFrom = [], cacheMountsTo = [] }: BuildRequest,
+): Promise<CacheMounts> {
+  if (cacheMountsFrom.length === 0 && cacheMountsTo.length === 0) return NONE;
+  const { createMountTravel, exportMounts, openCacheStorage } = await import('../../cache/index.ts');
+  const sources = cacheMountsFrom.map((location) => ({ location, storage: openCacheStorage(registry, location) }));
+  const targets: readonly MountsTarget[] = cacheMountsTo.map((target) => ({
+    target,
+    storage: openCacheStorage(registry, target),
+  }));
+  const travel: BuildMounts = createMountTravel(sources);
+  return {
+    travel,
+    save: async (context) => {
+      const used = travel.used();
+      if (used.length === 0) return;
+      for (const target of targets) await exportMounts({ store }, { ...target, used }, context);
+    },
+    close: async () => {
+      for (const { storage } of [...sources, ...targets]) await storage.close();
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import { isBuildError, type RunContext, toBuildError } from '../../core/index.ts';
+import { type Descriptor, encodeManifest, MEDIA_TYPES } from '../../oci/index.ts';
+import { requireZstd } from '../../outputs/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { CacheStorage } from '../types.ts';
+import { blobsOf, encodeMounts, MOUNTS_CONFIG_TYPE, type StoredMount } from './mounts-document.ts';
+import { fetchMounts, fetchNames, type StoredMounts } from './open-mounts.ts';
+import { packMount } from './pack-mount.ts';
+import { openSpool, type Spool } from './spool.ts';
+import type { CacheMountsTarget, UsedMount } from './types.ts';
+
+/** A place that mounts are written to. */
+export interface MountsTarget {
+  readonly target: CacheMountsTarget;
+  /** Of the target. */
+  readonly storage: CacheStorage;
+}
+
+/** What is written where. */
+export interface MountsExport extends MountsTarget {
+  /** Mounts that steps of the build used; those that the target alone has stay as they are. */
+  readonly used: readonly UsedMount[];
+}
+
+const EMPTY = Buffer.from('{}');
+
+/**
+ * Writes cache mounts as one image manifest: a listing and packs of files' contents for each. What the target has already is
+ * not sent again; a target that has all of it is not written to. What of it is broken is written anew.
+ *
+ * @throws BuildError `REGISTRY_*`, `OUTPUT_FAILED`, `HOST_LACKS`, `UNSUPPORTED`, unless the target ignores errors.
+ */
+export async function exportMounts(
+  deps: { readonly store: Store },
+  input: MountsExport,
+  context: RunContext,
+): Promise<void> {
+  try {
+    if (input.target.compression === 'zstd') requireZstd();
+    const before = await readBefore(input.storage, context);
+    try {
+      await write(deps, { ...input, before }, context);
+    } catch (error) {
+      // A registry may have collected what its manifest names.
+      if (before === undefined || !isLoss(error)) throw error;
+      await write(deps, { ...input, before: undefined }, context);
+    }
+  } catch (thrown) {
+    const error = toBuildError(thrown);
+    if (input.target.ignoreError !== true || error.code === 'CANCELLED') throw error;
+    warn(
+      'CacheMountNotExported',
+      `The cache mounts were not written to ${input.storage.name}: ${error.message}`,
+      context,
+    );
+  }
+}
+
+function isLoss(error: unknown): boolean {
+  return isBuildError(error) && ['BLOB_MISSING', 'BLOB_DIGEST_MISMATCH', 'IMAGE_INVALID'].includes(error.code);
+}
+
+async function readBefore(storage: CacheStorage, context: RunContext): Promise<StoredMounts | undefined> {
+  try {
+    return await fetchMounts(storage, context);
+  } catch (error) {
+    if (isLoss(error)) return undefined;
+    throw error;
+  }
+}
+
+type Writing = MountsExport & { readonly before: StoredMounts | undefined };
+
+async function write({ store }: { readonly store: Store }, input: Writing, context: RunContext): Promise<void> {
+  const { storage, before } = input;
+  const spool = await openSpool(store);
+  try {
+    const mounts = await packMounts({ ...input, spool }, context);
+    const kept = (before?.mounts ?? []).filter(({ id }) => mounts.every((mount) => mount.id !== id));
+    const fitting = chooseFitting([...mounts, ...kept], input, context);
+    const descriptor = await writeManifest(spool, fitting);
+    if (descriptor.digest === before?.manifest.descriptor.digest) return;
+    await storage.write({ store: spool.store, descriptor, compression: 'none' }, context);
+  } finally {
+    await spool.close();
+  }
+}
+
+async function packMounts(
+  input: Writing & { readonly spool: Spool },
+  context: RunContext,
+): Promise<readonly StoredMount[]> {
+  const { target, storage, before, spool } = input;
+  const format = { compression: target.compression ?? 'gzip', level: target.compressionLevel };
+  const packed: StoredMount[] = [];
+  for (const used of input.used) {
+    if (target.ids?.includes(used.id) === false) continue;
+    const stored = before?.mounts.find(({ id }) => id === used.id);
+    const names = () => fetchNames(storage, stored!, context);
+    const mount = await used.hold(context.signal);
+    const transfer = startReading(used.id, context);
+    try {
+      const known = stored === undefined ? undefined : { stored, names };
+      const result = await packMount({ mount, before: known, spool, format, onBytes: transfer.add }, context);
+      packed.push(result.stored);
+      if (result.changed > 0) warnChanged(used.id, result.changed, context);
+    } finally {
+      transfer.end();
+      await mount.release();
+    }
+  }
+  return packed;
+}
+
+function warnChanged(id: string, count: number, context: RunContext): void {
+  const files = count === 1 ? '1 file' : `${count} files`;
+  const message = `${files} of the cache mount ${id} changed while being read, and will travel the next time.`;
+  warn('CacheMountChanged', message, context);
+}
+
+/** Mounts as long as they are not too large together; those used longest ago come last. */
+function chooseFitting(
+  mounts: readonly StoredMount[],
+  { target, storage }: MountsExport,
+  context: RunContext,
+): readonly StoredMount[] {
+  const { maxSizeBytes = Number.POSITIVE_INFINITY } = target;
+  const blobs = new Map<string, number>();
+  return mounts.filter((mount) => {
+    const fresh = blobsOf(mount).filter(({ digest }) => !blobs.has(digest));
+    const sizeBytes = fresh.reduce((total, { size }) => total + size, 0);
+    const total = sum(blobs.values()) + sizeBytes;
+    if (total <= maxSizeBytes) {
+      for (const { digest, size } of fresh) blobs.set(digest, size);
+      return true;
+    }
+    const why = `with its ${sizeBytes} bytes they would be ${total}, and max-size is ${maxSizeBytes}`;
+    warn('CacheMountLeftOut', `The cache mount ${mount.id} is left out of ${storage.name}: ${why}.`, context);
+    return false;
+  });
+}
+
+async function writeManifest(spool: Spool, mounts: readonly StoredMount[]): Promise<Descriptor> {
+  const { configBytes, layers } = encodeMounts(mounts);
+  const config = await spool.write(MOUNTS_CONFIG_TYPE, once(configBytes));
+  const manifest = encodeManifest({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociManifest,
+    config,
+    layers: layers.length > 0 ? layers : [await spool.write(MEDIA_TYPES.ociEmpty, once(EMPTY))],
+  });
+  return spool.write(MEDIA_TYPES.ociManifest, once(manifest));
+}
+
+/** What a mount's files are read for is told of as one transfer. */
+function startReading(
+  id: string,
+  context: RunContext,
+): { readonly add: (count: number) => void; readonly end: () => void } {
+  const name = `cache mount ${id}`;
+  let currentBytes = 0;
+  const emit = (done: boolean): void =>
+    context.emit({
+      kind: 'transfer',
+      time: Date.now(),
+      id: `pack ${id}`,
+      direction: 'export',
+      name,
+      currentBytes,
+      done,
+    });
+  let nextMs = 0;
+  return {
+    add: (count) => {
+      currentBytes += count;
+      if (Date.now() < nextMs) return;
+      nextMs = Date.now() + REPORT_MS;
+      emit(false);
+    },
+    end: () => {
+      if (currentBytes > 0) emit(true);
+    },
+  };
+}
+
+const REPORT_MS = 100;
+
+function warn(code: string, message: string, context: RunContext): void {
+  context.emit({ kind: 'warning', time: Date.now(), code, message });
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
