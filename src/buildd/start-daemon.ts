@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendKind, type BuildBackend, openBackend, openImageStore, openRegistry } from '../backends/index.ts';
@@ -90,6 +91,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const draining = new AbortController();
   const stopping = new AbortController();
+  // Every call in flight listens.
+  setMaxListeners(0, draining.signal, stopping.signal);
   let stopped: Promise<void> | undefined;
   const stop = (why: string): Promise<void> => {
     stopped ??= end(why);

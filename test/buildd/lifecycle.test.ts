@@ -150,40 +150,6 @@ describe('the health service', () => {
 });
 
 describe.skipIf(lacking !== undefined)('the queue', () => {
-  it('runs 20 builds of 4 clients at once, each with its own events and its place told', async () => {
-    fixture = await openDaemon({ maxConcurrent: 3 });
-    const { connect } = fixture;
-    const clients = await Promise.all(['one', 'two', 'three', 'four'].map((name) => connect(name)));
-    let most = 0;
-    const builds = Array.from({ length: 20 }, async (_, index) => {
-      const client = clients[index % clients.length]!;
-      const positions: number[] = [];
-      const built = await collect(
-        client.build(text(`FROM ${BASE}\nRUN echo build ${index}; sleep 0.1\n`)),
-        ({ event }) => {
-          if (event.case === 'queued') positions.push(event.value.position);
-        },
-      );
-      return { built, positions };
-    });
-    const watch = setInterval(
-      () =>
-        void clients[0]!
-          .inspect({})
-          .then(({ running }) => (most = Math.max(most, running)))
-          .catch(() => undefined),
-      30,
-    );
-    const ended = await Promise.all(builds);
-    clearInterval(watch);
-    expect(ended.map(({ built }) => built.lines)).toEqual(Array.from({ length: 20 }, (_, index) => [`build ${index}`]));
-    expect(ended.every(({ built }) => built.finished !== undefined)).toBe(true);
-    expect(ended.filter(({ positions }) => positions.length === 0)).toHaveLength(3);
-    for (const { positions } of ended) expect(positions).toEqual([...positions].sort((a, b) => b - a));
-    expect(Math.max(...ended.flatMap(({ positions }) => positions))).toBe(19);
-    expect(most).toBe(3);
-  });
-
   it('cancels a build that waits', async () => {
     fixture = await openDaemon({ maxConcurrent: 1 });
     const client = await fixture.connect();

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SidecarConfiguration } from '../../src/backends/buildah-sidecar/configuration.ts';
 import { daemonPaths, startDaemon } from '../../src/backends/buildah-sidecar/start-daemon.ts';
 import type { BuildError } from '../../src/core/index.ts';
+import { startOf } from '../../src/rpc/index.ts';
 import { observe } from './sidecar-fixture.ts';
 
 let root: string;
@@ -152,10 +153,7 @@ describe('startDaemon()', () => {
   });
 });
 
+/** A process that has ended, but whose end nobody has taken note of, has no time any more. */
 function isThere(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
+  return startOf(pid) !== undefined;
 }
