@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lacksPrograms } from '../support/host.ts';
@@ -33,6 +33,20 @@ describe.skipIf(skip)('zlayer registry', () => {
     expect((await zlayer.run(['registry', 'tags', `${host}/team/app`])).stdout).toBe('1\n2\n');
     const json = await zlayer.run(['registry', 'tags', '--format=json', `${host}/team/app`]);
     expect(JSON.parse(json.stdout)).toEqual(['1', '2']);
+  });
+
+  it('copies an image byte for byte, and tells its digest', async () => {
+    const from = `docker://${registry.host}/team/app:1`;
+    const layout = join(root, 'layout');
+    const digestFile = join(root, 'digest');
+    const copied = await zlayer.run(['copy', '--all', '--digestfile', digestFile, from, `oci:${layout}:1`]);
+    const digest = readFileSync(digestFile, 'utf8').trim();
+    expect(copied.stdout).toBe(`oci:${layout}:1: ${digest}\n`);
+    expect((await zlayer.run(['copy', '-q', `oci:${layout}`, `${registry.host}/copied:1`])).stdout).toBe(`${digest}\n`);
+    await zlayer.run(['copy', `${registry.host}/copied:1`, 'store:copied:1']);
+    expect((await zlayer.run(['inspect', '--format=json', 'copied:1'])).stdout).toContain(digest);
+    const wrong = await zlayer.tryRun(['copy', '--format', 'v2s2', from, 'oci:x']);
+    expect([wrong.exitCode, wrong.stderr]).toEqual([3, expect.stringContaining('a copy is what its source is')]);
   });
 
   it('deletes an image, and refuses a name without a tag', async () => {

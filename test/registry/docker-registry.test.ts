@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { copyImage, parseImagePlace } from '../../src/copy/index.ts';
 import { digestOf, type Platform, parseReference } from '../../src/core/index.ts';
 import { type Descriptor, type Manifest, MEDIA_TYPES } from '../../src/oci/index.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../../src/registry/index.ts';
 import { startCuttingProxy } from './cutting-proxy.ts';
 import { type DockerRegistry, missingPrograms, startDockerRegistry } from './docker-registry.ts';
+import { indexIn } from './memory-images.ts';
 import { createMemoryBlobs, createTestContext, type MemoryBlobs } from './memory-sink.ts';
 
 const run = promisify(execFile);
@@ -235,6 +237,41 @@ describe.skipIf(missing.length > 0)('registry client against docker-registry', (
       expect((await pull(`buildah/${format}:copy`)).root.digest).toBe(pulled.root.digest);
     });
   }
+
+  it('copies what skopeo wrote, and writes what skopeo copies', async () => {
+    const source = createMemoryBlobs();
+    const members = ['amd64', 'arm64'].map((architecture) => ({
+      ...createImage(source),
+      platform: { os: 'linux', architecture },
+    }));
+    const index = indexIn(source, members);
+    await pushImage(client, { source, manifest: index, reference: reference('copy/from:1') }, createTestContext());
+    const layout = join(work, 'layout');
+    const deps = {
+      store: () => Promise.reject(new Error('no store')),
+      source: async () => client,
+      destination: async () => client,
+    };
+    const copy = (from: string, to: string) =>
+      copyImage(deps, { source: parseImagePlace(from), destination: parseImagePlace(to) }, createTestContext());
+    const raw = async (...place: readonly string[]) => digestOf((await skopeo('inspect', '--raw', ...place)).stdout);
+    const whole = ['copy', '--all', '--preserve-digests', '--src-tls-verify=false', '--dest-tls-verify=false'];
+
+    expect((await copy(`docker://${registry.host}/copy/from:1`, `oci:${layout}:ours`)).sent).toBe(9);
+    await skopeo(...whole, `oci:${layout}:ours`, `docker://${registry.host}/copy/skopeo:1`);
+    await skopeo(...whole, `docker://${registry.host}/copy/skopeo:1`, `oci:${layout}:theirs`);
+    await skopeo(...whole, `oci:${layout}:theirs`, `oci-archive:${layout}.tar:theirs`);
+    const back = await copy(`oci:${layout}:theirs`, `${registry.host}/copy/to:1`);
+    expect(back.descriptor.digest).toBe(index.digest);
+    expect(await raw('--tls-verify=false', `docker://${registry.host}/copy/to:1`)).toBe(index.digest);
+    expect(await copy(`${registry.host}/copy/skopeo:1`, `${registry.host}/copy/mounted:1`)).toMatchObject({
+      mounted: 6,
+    });
+
+    const archive = `${layout}-ours.tar`;
+    await copy(`oci:${layout}:theirs`, `oci-archive:${archive}:ours`);
+    expect(await raw(`oci-archive:${archive}:ours`)).toBe(index.digest);
+  });
 
   it('lists its repositories', async () => {
     await pushOwn('own/listed:1');
