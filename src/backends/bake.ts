@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import {
   BuildError,
   type BuildEvent,
+  type Digest,
+  digestOf,
   isBuildError,
   type RunContext,
   throwIfCancelled,
@@ -10,8 +12,8 @@ import {
 import { buildWith, checkPush, requireAble } from './build-with.ts';
 import { defaultParallelism } from './default-parallelism.ts';
 import { observeBuild } from './observe-build.ts';
-import { loadRequest } from './request/load-request.ts';
 import { checkConsistency } from './request/check-consistency.ts';
+import { loadRequest } from './request/load-request.ts';
 import { runTargets, type TargetVerdict } from './run-targets.ts';
 import type { BackendKind } from './selection/kinds.ts';
 import type { BuildRequest, BuildResult, LoadedRequest } from './types.ts';
@@ -132,10 +134,9 @@ async function bakeWith(
       const verdict = loaded.get(name)!;
       if (verdict.kind === 'failed') throw verdict.error;
       if (verdict.kind !== 'built') throw new BuildError('CANCELLED', 'The operation was cancelled.');
-      const own = withTargets(verdict.result, built);
-      return observeBuild(own.request, contextOf(name, inner), (context) =>
-        buildWith(backend, { loaded: own, others }, context),
-      );
+      const own = withTargets(verdict.result, (needed) => built.get(needed)!.digest);
+      const context = namingTargets(contextOf(name, inner), built);
+      return observeBuild(own.request, context, (observed) => buildWith(backend, { loaded: own, others }, observed));
     },
   });
 }
@@ -148,7 +149,8 @@ async function loadTarget(
   const startedMs = Date.now();
   try {
     const loaded = await loadRequest(store, target, context);
-    await requireAble(backend, { loaded, others, purpose: 'build' }, context);
+    const checked = withTargets(loaded, () => NO_IMAGE);
+    await requireAble(backend, { loaded: checked, others, purpose: 'build' }, context);
     return loaded;
   } catch (thrown) {
     const { code, message } = toBuildError(thrown);
@@ -169,6 +171,19 @@ function targetsNeededBy({ buildContexts = {} }: BakeTargetRequest): readonly st
   return [...new Set(values.map((value) => value.slice(TARGET.length)))];
 }
 
+/** Steps that take another target's image are told of by its name. */
+function namingTargets(context: RunContext, built: ReadonlyMap<string, BuildResult>): RunContext {
+  const rename = (text: string): string =>
+    [...built].reduce((named, [target, { digest }]) => named.replace(referenceOf(digest), `target:${target}`), text);
+  const emit: RunContext['emit'] = (event) =>
+    context.emit(
+      event.kind === 'build-planned'
+        ? { ...event, vertices: event.vertices.map((vertex) => ({ ...vertex, name: rename(vertex.name) })) }
+        : event,
+    );
+  return { ...context, emit };
+}
+
 /** What others need has to be an image, whatever else it is asked to be. */
 function withImage(target: BakeTargetRequest): BakeTargetRequest {
   const { outputs = [] } = target;
@@ -176,13 +191,20 @@ function withImage(target: BakeTargetRequest): BakeTargetRequest {
   return { ...target, outputs: [...outputs, { kind: 'image' }] };
 }
 
+/** Stands for the image of a target that is not built yet, where a request is only checked. */
+const NO_IMAGE = digestOf('');
+
+function referenceOf(digest: Digest): string {
+  return `localhost/bake@${digest}`;
+}
+
 /** The images of other targets by their digests: they need not have a name. */
-function withTargets(loaded: LoadedRequest, built: ReadonlyMap<string, BuildResult>): LoadedRequest {
+function withTargets(loaded: LoadedRequest, digestOfTarget: (name: string) => Digest): LoadedRequest {
   const { buildContexts } = loaded.request;
   if (buildContexts === undefined) return loaded;
   const resolved = Object.entries(buildContexts).map(([name, value]) => {
-    const result = value.startsWith(TARGET) ? built.get(value.slice(TARGET.length)) : undefined;
-    return [name, result === undefined ? value : `docker-image://localhost/bake@${result.digest}`] as const;
+    if (!value.startsWith(TARGET)) return [name, value] as const;
+    return [name, `docker-image://${referenceOf(digestOfTarget(value.slice(TARGET.length)))}`] as const;
   });
   return { ...loaded, request: { ...loaded.request, buildContexts: Object.fromEntries(resolved) } };
 }

@@ -1,8 +1,10 @@
 import { BuildError, type RunContext, throwIfCancelled } from '../core/index.ts';
 import type { Feature } from './needs/features.ts';
 import type { Capable } from './needs/refuse-unsupported.ts';
-import { checkConsistency } from './request/check-consistency.ts';
-import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, LoadedRequest } from './types.ts';
+import { rootAnnotations } from './request/annotations.ts';
+import { checkConsistency, compressionOf } from './request/check-consistency.ts';
+import type { BuildBackend, BuildPlan, BuildRequest, BuildResult, ImageReceipt, LoadedRequest } from './types.ts';
+import { isWritten, requireEngines } from './write-output.ts';
 
 /** The backends that an error may name as able to do what the chosen one cannot. */
 export type Others = () => Promise<readonly Capable[]>;
@@ -32,14 +34,17 @@ export async function buildWith(
   checkPush(request);
   checkConsistency(request);
   await requireAble(backend, { loaded, others, purpose: 'build' }, context);
-  const built = await backend.buildImage(loaded, context);
-  const image = built.digest;
+  const descriptorAnnotations = rootAnnotations(request);
+  const isAnnotated = Object.keys(descriptorAnnotations).length > 0;
+  const made = await backend.buildImage(loaded, context);
+  const built = isAnnotated ? { ...made, descriptorAnnotations } : made;
+  const { digest: image, references } = built;
   for (const output of request.outputs ?? []) {
-    if (output.kind === 'image' || output.kind === 'cacheonly') continue;
-    await backend.exportImage({ image, references: built.references, output }, context);
+    if (!isWritten(output)) continue;
+    await backend.exportImage({ image, references, output, descriptorAnnotations }, context);
   }
-  if (isPushed(request)) await pushNames(backend, { request, image, references: built.references }, context);
-  return built;
+  if (!isPushed(request)) return built;
+  return { ...built, pushed: await pushNames(backend, { request, image, references }, context) };
 }
 
 /** What `buildWith` would do. @throws BuildError as `buildWith` does. */
@@ -64,6 +69,7 @@ export interface AbleInput extends Required<BuildInput> {
  * @throws BuildError `UNSUPPORTED`, `BACKEND_UNAVAILABLE`.
  */
 export async function requireAble(backend: BuildBackend, input: AbleInput, context: RunContext): Promise<void> {
+  if (input.purpose === 'build') await requireEngines(input.loaded.request, context);
   if (backend.name !== 'native') {
     const found = await backend.isAvailable(context);
     throwIfCancelled(context.signal);
@@ -107,21 +113,18 @@ interface Pushes {
   readonly references: readonly string[];
 }
 
-async function pushNames(backend: BuildBackend, pushes: Pushes, context: RunContext): Promise<void> {
-  const { request, image, references } = pushes;
+async function pushNames(
+  backend: BuildBackend,
+  { request, image, references }: Pushes,
+  context: RunContext,
+): Promise<readonly ImageReceipt[]> {
   const output = request.outputs?.find(({ kind }) => kind === 'image');
-  const { compression, compressionLevel } = output?.kind === 'image' ? output : {};
+  const compression = output === undefined ? {} : compressionOf(output);
+  const { credentials } = request;
+  const signIns = credentials === undefined ? {} : { credentials };
+  const pushed: ImageReceipt[] = [];
   for (const destination of references) {
-    const { credentials } = request;
-    await backend.pushImage(
-      {
-        image,
-        destination,
-        ...(credentials === undefined ? {} : { credentials }),
-        ...(compression === undefined ? {} : { compression }),
-        ...(compressionLevel === undefined ? {} : { compressionLevel }),
-      },
-      context,
-    );
+    pushed.push(await backend.pushImage({ image, destination, ...signIns, ...compression }, context));
   }
+  return pushed;
 }

@@ -2,12 +2,13 @@ import type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget
 import type { BuildError, CacheVerdict, Digest, Platform, RunContext, TimeMs } from '../core/index.ts';
 import type { Dockerfile, IgnoreMatcher, LintResult } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
+import type { EngineKind } from '../outputs/index.ts';
 import type { Credentials } from '../registry/index.ts';
 import type { PruneOptions, PruneResult } from '../store/index.ts';
 import type { Capabilities } from './needs/features.ts';
 import type { BackendKind } from './selection/kinds.ts';
 
-export type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget };
+export type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget, EngineKind };
 
 /** Where the files of a build come from. */
 export type ContextInput =
@@ -36,16 +37,36 @@ export interface LayerCompression {
   readonly compression?: 'gzip' | 'zstd' | 'none';
   /** 1 to 9 for gzip, 1 to 19 for zstd. */
   readonly compressionLevel?: number;
+  /** Those of a base as well: what is compressed otherwise, and where a level is given, all of it. Their digests change. */
+  readonly forceCompression?: boolean;
 }
 
-/** Where the result goes. `image` is the local store; tars and directories are files of the host (`-` is stdout). */
+/**
+ * Where the result goes. `image` is the local store; tars and directories are files of the host (`-` is stdout); `docker` has
+ * plain layers unless it says otherwise. `load` hands the image to an engine of this host: the named one, else the first that
+ * is there of docker, podman and containerd.
+ */
 export type OutputInput =
   | ({ readonly kind: 'image'; readonly push?: boolean } & LayerCompression)
   | ({ readonly kind: 'oci'; readonly destination: string; readonly tar: boolean } & LayerCompression)
-  | { readonly kind: 'docker'; readonly destination: string }
+  | ({ readonly kind: 'docker'; readonly destination: string } & LayerCompression)
+  | { readonly kind: 'load'; readonly engine?: EngineKind }
   | { readonly kind: 'tar'; readonly destination: string }
   | { readonly kind: 'local'; readonly destination: string }
   | { readonly kind: 'cacheonly' };
+
+/** What an annotation is written to: a manifest, the index over several, or the descriptor that leads to either. */
+export type AnnotationLevel = 'manifest' | 'index' | 'manifest-descriptor' | 'index-descriptor';
+
+/** One annotation at one place. */
+export interface AnnotationInput {
+  readonly key: string;
+  readonly value: string;
+  /** Default `manifest`. */
+  readonly level?: AnnotationLevel;
+  /** Of the images whose manifests get it; default all. Not for those of an index. */
+  readonly platform?: string;
+}
 
 /** Everything a build can be asked for; the same options as `docker build`, typed. */
 export interface BuildRequest {
@@ -60,7 +81,8 @@ export interface BuildRequest {
   /** Image names; `latest` is implied. */
   readonly tags?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
+  /** By key for every manifest, or one by one for a level and a platform. */
+  readonly annotations?: Readonly<Record<string, string>> | readonly AnnotationInput[];
   readonly noCache?: boolean;
   /** Stages whose own steps are not taken from the cache. */
   readonly noCacheFilter?: readonly string[];
@@ -100,8 +122,8 @@ export interface BuildRequest {
   readonly cacheMountsFrom?: readonly CacheMountsLocation[];
   /** Where the content of the cache mounts that steps of the build used goes after it. */
   readonly cacheMountsTo?: readonly CacheMountsTarget[];
-  /** One layer holds all that the build adds to its base. */
-  readonly squash?: boolean;
+  /** One layer holds all that the build adds to its base, or to what it was at the end of a stage that it stands on. */
+  readonly squash?: boolean | { readonly since: string };
   /** Types of the image's documents; default `oci`. */
   readonly format?: 'oci' | 'docker';
   /** Sign-ins by registry host, before those of the auth files. They are never written anywhere. */
@@ -156,6 +178,10 @@ export interface BuildResult extends BuiltImage {
   readonly images?: readonly BuiltImage[];
   /** Full references that now name the image. */
   readonly references: readonly string[];
+  /** Annotations of the descriptor that leads to the image, or to the index. */
+  readonly descriptorAnnotations?: Readonly<Record<string, string>>;
+  /** What went to registries: there the digest is that of compressed layers. */
+  readonly pushed?: readonly ImageReceipt[];
   readonly steps: readonly StepReport[];
   readonly durationMs: number;
   readonly warnings: ReadonlyArray<{ readonly code: string; readonly message: string }>;
@@ -296,7 +322,13 @@ export interface BuildBackend {
   removeImage(reference: string, context: RunContext): Promise<void>;
   /** Writes an image to a file, a directory or stdout of this host; `image` and `cacheonly` do nothing. */
   exportImage(
-    input: { readonly image: string; readonly references: readonly string[]; readonly output: OutputInput },
+    input: {
+      readonly image: string;
+      readonly references: readonly string[];
+      readonly output: OutputInput;
+      /** Annotations of the descriptor that leads to the image, where the output has one. */
+      readonly descriptorAnnotations?: Readonly<Record<string, string>>;
+    },
     context: RunContext,
   ): Promise<void>;
   prune(options: PruneOptions, context: RunContext): Promise<Pick<PruneResult, 'freedBytes'>>;

@@ -27,8 +27,18 @@ export interface Lowered {
   readonly target: VertexId;
   /** The target's config, history and platform. */
   readonly state: StageState;
+  /** The stages that the target stands on, nearest first, as far as their instructions go. */
+  readonly ancestors: readonly StageEnd[];
   /** Build args that nothing declares. */
   readonly unusedBuildArgs: readonly string[];
+}
+
+/** The end of a stage in the history of one that stands on it. */
+export interface StageEnd {
+  readonly name: string | undefined;
+  readonly index: number;
+  /** Entries of the history until there, those of the base included. */
+  readonly historyLength: number;
 }
 
 /** The vertex name of the build context among `LocalOp`s; a named context is `context:NAME`. */
@@ -59,8 +69,20 @@ export function lower(
     graph: lowering.builder.build([state.root]),
     target: state.root,
     state,
+    ancestors: ancestorsOf(lowering),
     unusedBuildArgs: unusedBuildArgs(dockerfile, plan, input.options),
   };
+}
+
+function ancestorsOf({ plan, states }: Lowering): readonly StageEnd[] {
+  const planned = new Map(plan.stages.map((each) => [each.stage.index, each]));
+  const ends: StageEnd[] = [];
+  for (let base = planned.get(plan.target.index)?.base; base?.kind === 'stage'; ) {
+    const { name, index } = base.stage;
+    ends.push({ name, index, historyLength: states.get(index)!.history.length });
+    base = planned.get(index)?.base;
+  }
+  return ends;
 }
 
 interface Lowering {

@@ -10,12 +10,18 @@ import {
 } from '../core/index.ts';
 import { blobOf, type Descriptor, type Index, type Manifest, MEDIA_TYPES, readDocument } from '../oci/index.ts';
 import type { Lease, Store } from '../store/index.ts';
+import { decompressAny } from './sniff-compression.ts';
 
-/** How layers leave the store. `none` leaves them as they are. */
+/** How layers leave the store. `none` leaves them as they are, or with `force` plain. */
 export interface CompressOptions {
   readonly compression: 'gzip' | 'zstd' | 'none';
   /** Default: 4 for gzip, 3 for zstd. */
   readonly level?: number | undefined;
+  /**
+   * Also the layers that came compressed: those of another kind, and where a level is given, all of them, since nothing tells
+   * the level that they have. The bytes come from our own compressor then, the same for the same files.
+   */
+  readonly force?: boolean | undefined;
 }
 
 /** An image whose layers are compressed. It is not in the store; its new blobs are, for as long as they are useful. */
@@ -29,17 +35,19 @@ export interface CompressedImage {
 }
 
 /** zlib at 4 is 1.7 times as fast as at 6 and about 3 % larger: a push waits for it. */
-const DEFAULT_LEVELS = { gzip: 4, zstd: 3 } as const;
+const DEFAULT_LEVELS = { gzip: 4, zstd: 3, none: 0 } as const;
 
-/** Types of uncompressed layers with what they become. Docker's types know no zstd. */
-const TARGET_TYPES: Readonly<Record<string, { readonly gzip: string; readonly zstd?: string }>> = {
-  [MEDIA_TYPES.ociLayer]: { gzip: MEDIA_TYPES.ociLayerGzip, zstd: MEDIA_TYPES.ociLayerZstd },
-  [MEDIA_TYPES.dockerLayer]: { gzip: MEDIA_TYPES.dockerLayerGzip },
-};
+type Compression = CompressOptions['compression'];
+
+/** The types of layers in each family: what they are, and what they become. Docker's types know no zstd. */
+const FAMILIES: ReadonlyArray<Readonly<Partial<Record<Compression, string>>>> = [
+  { none: MEDIA_TYPES.ociLayer, gzip: MEDIA_TYPES.ociLayerGzip, zstd: MEDIA_TYPES.ociLayerZstd },
+  { none: MEDIA_TYPES.dockerLayer, gzip: MEDIA_TYPES.dockerLayerGzip },
+];
 
 /**
- * Compresses the uncompressed layers of an image. Layers that came compressed stay as they are, byte for byte. The same layer
- * always gives the same bytes, so what a layer was compressed to is remembered in the records `compressed`: the next time
+ * Compresses the uncompressed layers of an image. Layers that came compressed stay as they are, byte for byte, unless `force`
+ * says otherwise. Media types stay in the family of the image's documents. The same layer always gives the same bytes, so what a layer was compressed to is remembered in the records `compressed`: the next time
  * nothing is compressed, unless the blob is asked for and was pruned meanwhile.
  *
  * @throws BuildError `UNSUPPORTED` for zstd where Node.js has none or the image's types have none; `BLOB_MISSING`,
@@ -50,8 +58,8 @@ export async function compressLayers(
   image: { readonly descriptor: Descriptor } & CompressOptions,
   context: RunContext,
 ): Promise<CompressedImage> {
-  const { descriptor, compression, level } = image;
-  if (compression === 'none') return { descriptor, source: store.blobs, close: async () => undefined };
+  const { descriptor, compression, level, force = false } = image;
+  if (compression === 'none' && !force) return { descriptor, source: store.blobs, close: async () => undefined };
   if (compression === 'zstd') requireZstd();
   const lease = await store.openLease();
   const documents = new Map<Digest, Buffer>();
@@ -59,7 +67,7 @@ export async function compressLayers(
   const work: Work = {
     store,
     lease,
-    method: { compression, level: level ?? DEFAULT_LEVELS[compression] },
+    method: { compression, level: level ?? DEFAULT_LEVELS[compression], force, anyLevel: level === undefined },
     documents,
     originals,
   };
@@ -76,8 +84,11 @@ export async function compressLayers(
 }
 
 interface Method {
-  readonly compression: 'gzip' | 'zstd';
+  readonly compression: Compression;
   readonly level: number;
+  readonly force: boolean;
+  /** What is compressed in the same way already has a good level. */
+  readonly anyLevel: boolean;
 }
 
 interface Work {
@@ -86,7 +97,7 @@ interface Work {
   readonly method: Method;
   /** Changed manifests and indexes by digest. */
   readonly documents: Map<Digest, Buffer>;
-  /** The uncompressed layer by the digest of what it becomes. */
+  /** The layer as it lies in the store by the digest of what it becomes. */
   readonly originals: Map<Digest, Descriptor>;
 }
 
@@ -129,9 +140,15 @@ function writeDocument(work: Work, descriptor: Descriptor, change: Change): Desc
 }
 
 async function changeLayer(work: Work, layer: Descriptor, context: RunContext): Promise<Descriptor> {
-  const types = TARGET_TYPES[layer.mediaType];
-  if (types === undefined) return layer;
-  const mediaType = types[work.method.compression];
+  const { compression } = work.method;
+  const family = FAMILIES.find((types) => Object.values(types).includes(layer.mediaType));
+  if (
+    family === undefined ||
+    isLeftAlone(work.method, layer.mediaType === family.none, layer.mediaType === family[compression])
+  ) {
+    return layer;
+  }
+  const mediaType = family[compression];
   if (mediaType === undefined) throw zstdForDocker();
   const key = recordKey(layer.digest, work.method);
   const known = await work.store.records.get<BlobId>('compressed', key);
@@ -142,14 +159,20 @@ async function changeLayer(work: Work, layer: Descriptor, context: RunContext): 
   return { ...layer, mediaType, digest: blob.digest, size: blob.sizeBytes };
 }
 
+function isLeftAlone({ compression, force, anyLevel }: Method, isPlain: boolean, isAsWanted: boolean): boolean {
+  if (isPlain) return compression === 'none';
+  return !force || (isAsWanted && anyLevel);
+}
+
 /** Raised when `compressGzip` gives other bytes for the same content, level and version of zlib. */
 const GZIP_FORMAT = 2;
 
 /** Another version of zlib or zstd gives other bytes. */
-function recordKey(diffId: Digest, { compression, level }: Method): string {
+function recordKey(digest: Digest, { compression, level }: Method): string {
   const { zlib, zstd }: Readonly<Record<string, string | undefined>> = process.versions;
-  const version = compression === 'gzip' ? `${GZIP_FORMAT}-${zlib ?? ''}` : (zstd ?? '');
-  return `${diffId}+${compression}-${level}+${version}`;
+  const versions = { gzip: `${GZIP_FORMAT}-${zlib ?? ''}`, zstd: zstd ?? '', none: '' };
+  const version = versions[compression];
+  return `${digest}+${compression}-${level}+${version}`;
 }
 
 function isBlobId(value: Partial<BlobId> | undefined): value is BlobId {
@@ -179,15 +202,22 @@ async function* compressedBytes(work: Work, layer: Descriptor, context: RunConte
   let currentBytes = 0;
   const emit = (done: boolean): void => context.emit({ ...progress, name, time: Date.now(), currentBytes, done });
   const observed = async function* (): AsyncGenerator<Uint8Array> {
-    for await (const chunk of work.store.blobs.open(blobOf(layer))) {
+    for await (const chunk of plainBytes(work, layer)) {
       throwIfCancelled(context.signal);
       currentBytes += chunk.length;
       emit(false);
       yield chunk;
     }
   };
-  yield* compression === 'gzip' ? compressGzip(observed(), { level }) : compressZstd(observed(), { level });
+  if (compression === 'none') yield* observed();
+  else yield* compression === 'gzip' ? compressGzip(observed(), { level }) : compressZstd(observed(), { level });
   emit(true);
+}
+
+/** The tar of a layer. What lies plain in the store is read as it is: a tar may begin with any file. */
+function plainBytes({ store }: Work, layer: Descriptor): AsyncIterable<Uint8Array> {
+  const bytes = store.blobs.open(blobOf(layer));
+  return FAMILIES.some(({ none }) => none === layer.mediaType) ? bytes : decompressAny(bytes);
 }
 
 /** Of a compressed layer that was pruned since, the bytes are made again. */
@@ -217,7 +247,9 @@ export function requireZstd(): void {
 }
 
 function zstdForDocker(): BuildError {
-  return new BuildError('UNSUPPORTED', 'Layers of a Docker schema 2 image cannot be compressed with zstd.', {
-    hint: 'Use compression=gzip for this image.',
-  });
+  return new BuildError(
+    'UNSUPPORTED',
+    "Layers of a Docker schema 2 image cannot be compressed with zstd: Docker's media types have none for it, and OCI's do not mix with them.",
+    { hint: 'Use compression=gzip for this image, or make it with OCI media types.' },
+  );
 }

@@ -6,6 +6,8 @@ export {
   type SavedImage,
   writeDockerOutput,
 } from './docker/write-output.ts';
+export { findEngine } from './engine/find-engine.ts';
+export { ENGINE_KINDS, type Engine, type EngineKind } from './engine/types.ts';
 export {
   findLayoutImage,
   type LayoutName,
@@ -27,6 +29,7 @@ export {
   writeOciOutput,
 } from './oci/write-output.ts';
 export { listPlatformImages, type PlatformImage } from './platform-images.ts';
+export { addOrigin, readOrigins } from './registry/origins.ts';
 export { type RegistryOutput, writeRegistryOutput } from './registry/write-output.ts';
 export { type SaveRequest, saveImages } from './save-images.ts';
 export { encodeRootfs, type TarOutput, writeTarOutput } from './tar/write-output.ts';

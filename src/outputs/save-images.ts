@@ -1,4 +1,4 @@
-import type { RunContext } from '../core/index.ts';
+import type { Digest, RunContext } from '../core/index.ts';
 import type { CompressOptions } from './compress-layers.ts';
 import { encodeDockerArchive } from './docker/write-output.ts';
 import { encodeOciArchive } from './oci/write-output.ts';
@@ -7,6 +7,8 @@ import type { NamedImage, OutputDeps } from './types.ts';
 export interface SaveRequest extends Partial<CompressOptions> {
   readonly images: readonly NamedImage[];
   readonly format: 'docker' | 'oci';
+  /** Blobs that are left out, because whoever reads the archive has them. */
+  readonly skip?: ReadonlySet<Digest> | undefined;
 }
 
 /**
@@ -16,9 +18,9 @@ export interface SaveRequest extends Partial<CompressOptions> {
  * @throws BuildError as `encodeDockerArchive` and `encodeOciArchive`.
  */
 export function saveImages(deps: OutputDeps, request: SaveRequest, context: RunContext): AsyncGenerator<Uint8Array> {
-  const { format, images, level } = request;
+  const { format, compression, ...rest } = request;
   if (format === 'docker') {
-    return encodeDockerArchive(deps, { images, level, compression: request.compression ?? 'none' }, context);
+    return encodeDockerArchive(deps, { ...rest, compression: compression ?? 'none' }, context);
   }
-  return encodeOciArchive(deps, { images, level, compression: request.compression ?? 'gzip' }, context);
+  return encodeOciArchive(deps, { ...rest, compression: compression ?? 'gzip' }, context);
 }

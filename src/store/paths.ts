@@ -34,7 +34,15 @@ export const AREA_NAMES: readonly AreaName[] = [
   'stat-cache',
 ];
 
-export const RECORD_NAMESPACES: readonly RecordNamespace[] = ['cache', 'slots', 'compressed', 'origins', 'http', 'git'];
+export const RECORD_NAMESPACES: readonly RecordNamespace[] = [
+  'cache',
+  'slots',
+  'compressed',
+  'origins',
+  'loaded',
+  'http',
+  'git',
+];
 
 export function createPaths(root: string): StorePaths {
   const own = join(root, 'zlayer');

@@ -111,9 +111,9 @@ export interface RecordStore {
 
 /**
  * `cache`: step results by cache key; `slots`: last inputs of a step, to explain a miss; `compressed`: blobs made of a
- * layer; `origins`: repositories that hold a blob; `http`: validators of downloads; `git`: refs.
+ * layer; `origins`: repositories that hold a blob; `loaded`: images that were handed to an engine; `http`: validators of downloads; `git`: refs.
  */
-export type RecordNamespace = 'cache' | 'slots' | 'compressed' | 'origins' | 'http' | 'git';
+export type RecordNamespace = 'cache' | 'slots' | 'compressed' | 'origins' | 'loaded' | 'http' | 'git';
 
 /** Directories or files by key. An entry appears whole or not at all. */
 export interface Area {

@@ -43,6 +43,7 @@ const DENIALS: readonly Denial[] = [
   ['cache-mounts-from', () => 'buildah keeps cache mounts in a place of its own, which nothing may write to beside it'],
   ['cache-mounts-to', () => 'buildah keeps cache mounts in a place of its own, and locks none while they are read'],
   ['squash', (facts) => `${named(facts)} squashes the layers of the base image too`],
+  ['squash-since', (facts) => `${named(facts)} squashes all layers or none`],
   ['parallelism', () => 'it runs one step after the other, so that the output of each can be told apart'],
   [
     'rewrite-timestamp',

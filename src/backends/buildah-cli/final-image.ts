@@ -1,6 +1,7 @@
 import { BuildError, type Digest } from '../../core/index.ts';
 import type { Graph, Vertex, VertexId } from '../../graph/index.ts';
 import type { ImageConfig, LayerRef } from '../../oci/index.ts';
+import { annotationsAt } from '../request/annotations.ts';
 import { type AssembledImage, assembleImage } from '../request/assemble-image.ts';
 import type { LoweredRequest } from '../request/lower-request.ts';
 import type { BuildRequest } from '../types.ts';
@@ -32,7 +33,7 @@ export function finalImage(input: FinalInput): FinalImage {
     createdMs: createdTimes(lowered, built.config),
     clockMs: input.clockMs,
     fixedClock: input.fixedClock,
-    annotations: request.annotations ?? {},
+    annotations: annotationsAt(request, 'manifest', lowered.platform),
     format: request.format ?? 'oci',
   });
   return { ...image, layers };

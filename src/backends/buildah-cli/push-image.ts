@@ -36,8 +36,10 @@ export async function pushImage(deps: PushDeps, input: PushImageInput, context: 
     const signIns = credentials === undefined ? {} : { credentials };
     return pushList(deps, { list, destination: formatReference(target), ...signIns }, context);
   }
-  // To registries buildah compresses whatever it is told.
-  if (input.compression === 'none') return pushUncompressed(deps, { input, id: entry.id, target }, context);
+  // To registries buildah compresses whatever it is told, and what they have of the base it leaves as it is.
+  if (input.compression === 'none' || input.forceCompression === true) {
+    return pushByOurselves(deps, { input, id: entry.id, target }, context);
+  }
   const name = nameForBuildah(target);
   const transfer = { kind: 'transfer', id: `push ${name}`, direction: 'push', name } as const;
   context.emit({ ...transfer, time: Date.now(), currentBytes: 0, done: false });
@@ -88,11 +90,10 @@ async function push(deps: PushDeps, { input, id, target }: Push, context: RunCon
   }
 }
 
-function pushUncompressed(deps: PushDeps, { input, id, target }: Push, context: RunContext): Promise<ImageReceipt> {
-  const compression = { compression: 'none' } as const;
+function pushByOurselves(deps: PushDeps, { input, id, target }: Push, context: RunContext): Promise<ImageReceipt> {
   return withRegistry(deps.registry, input.credentials, (lend) => {
     const work = async (store: Store, descriptor: Descriptor): Promise<ImageReceipt> =>
-      pushLoaded({ store, client: await lend() }, { descriptor, target, compression }, context);
+      pushLoaded({ store, client: await lend() }, { descriptor, target, compression: input }, context);
     return withLoadedImage(deps, { image: id, work }, context);
   });
 }

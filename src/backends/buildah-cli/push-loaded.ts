@@ -3,6 +3,7 @@ import type { Descriptor } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { ImageReceipt, LayerCompression } from '../types.ts';
+import { toOptions } from '../write-output.ts';
 
 /** An image or list that lies in a store, and where it goes. */
 export interface LoadedPush {
@@ -18,8 +19,8 @@ export async function pushLoaded(
   context: RunContext,
 ): Promise<ImageReceipt> {
   const { writeRegistryOutput } = await import('../../outputs/index.ts');
-  const options = { compression: compression.compression ?? 'gzip', level: compression.compressionLevel } as const;
-  const [pushed] = await writeRegistryOutput(deps, { descriptor, references: [target], ...options }, context);
+  const output = { descriptor, references: [target], ...toOptions(compression, 'gzip') };
+  const [pushed] = await writeRegistryOutput(deps, output, context);
   const { digest, mediaType, size } = pushed!.descriptor;
   return { reference: formatReference(target), digest, mediaType, sizeBytes: size };
 }

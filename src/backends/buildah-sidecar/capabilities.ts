@@ -6,7 +6,11 @@ import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts'
 const SINCE_2: readonly Feature[] = ['cache-from', 'cache-to', 'context-layout'];
 
 /** What the protocol has no words for. */
-const NOT_SENT: Partial<Record<Feature, string>> = {};
+const NOT_SENT: Partial<Record<Feature, string>> = {
+  'annotation-levels': 'can tell its daemon of the annotations of all manifests alone',
+  'squash-since': 'cannot tell its daemon of a stage to squash from',
+  'force-compression': 'cannot tell its daemon to compress layers anew',
+};
 
 /** What only the extensions carry. */
 const EXTENSIONS: readonly Feature[] = [
@@ -27,6 +31,7 @@ const EXTENSIONS: readonly Feature[] = [
   'output-docker',
   'output-tar',
   'output-local',
+  'output-load',
   'plan',
 ];
 

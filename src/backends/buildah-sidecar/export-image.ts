@@ -14,7 +14,7 @@ type ExportInput = Parameters<BuildBackend['exportImage']>[0];
  */
 export async function exportImage(
   deps: { readonly store: Store; readonly connection: Connection },
-  { image, references, output }: ExportInput & { readonly output: WrittenOutput },
+  { image, references, output, descriptorAnnotations = {} }: ExportInput & { readonly output: WrittenOutput },
   context: RunContext,
 ): Promise<void> {
   const directory = await deps.store.makeTempDir('sidecar-export');
@@ -29,14 +29,14 @@ export async function exportImage(
       context,
     );
     const { descriptor } = loaded!;
-    await writeOutput(store, { descriptor, references, output: asItCame(output) }, context);
+    await writeOutput(store, { descriptor, references, output: asItCame(output), descriptorAnnotations }, context);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
 /** As native has it: an OCI layout is compressed unless it says otherwise, other outputs hold plain layers. */
-function compressionOf(output: WrittenOutput): Required<LayerCompression> {
+function compressionOf(output: WrittenOutput): SentCompression {
   if (output.kind !== 'oci') return { compression: 'none', compressionLevel: 0 };
   return { compression: output.compression ?? 'gzip', compressionLevel: output.compressionLevel ?? 0 };
 }
@@ -48,10 +48,12 @@ function asItCame(output: WrittenOutput): WrittenOutput {
     : output;
 }
 
+type SentCompression = Required<Pick<LayerCompression, 'compression' | 'compressionLevel'>>;
+
 interface Received {
   readonly image: string;
   readonly references: readonly string[];
-  readonly compression: Required<LayerCompression>;
+  readonly compression: SentCompression;
 }
 
 const PROGRESS_MS = 100;

@@ -1,4 +1,5 @@
 import type { BuildRequestSchema, MessageInput } from '../../rpc/index.ts';
+import { listAnnotations } from '../request/annotations.ts';
 import type { BuildRequest, LoadedRequest } from '../types.ts';
 import type { SentCaches } from './send-caches.ts';
 import { type SignIns, toAuths } from './sign-ins.ts';
@@ -67,12 +68,12 @@ export function toOldFields(requestId: string, request: BuildRequest) {
     targetStage: request.target ?? '',
     hostNetwork: request.network === 'host',
     noCache: request.noCache ?? false,
-    squash: request.squash ?? false,
+    squash: request.squash === true,
     layers: true,
     format: request.format ?? 'oci',
     pullPolicy: PULL_POLICIES[request.pull ?? 'missing'],
     labels: toPairs(request.labels),
-    annotations: toPairs(request.annotations),
+    annotations: listAnnotations(request).map(({ key, value }) => `${key}=${value}`),
     addHosts: (request.addHosts ?? []).map(({ name, address }) => `${name}:${address}`),
     shmSize: request.shmSizeBytes === undefined ? '' : String(request.shmSizeBytes),
     ulimits: (request.ulimits ?? []).map(({ name, soft, hard }) => `${name}=${soft}:${hard}`),

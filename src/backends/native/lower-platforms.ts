@@ -1,9 +1,10 @@
 import type { BuildEvent, Digest, RunContext } from '../../core/index.ts';
-import { type BaseRequest, baseKey, type Graph, type Vertex, vertexIdOf } from '../../graph/index.ts';
+import { type BaseRequest, baseKey, type Graph, type Vertex } from '../../graph/index.ts';
 import { type LoweredRequest, lowerRequest } from '../request/lower-request.ts';
 import { forPlatform, platformsOf } from '../request/request-platforms.ts';
 import type { LoadedRequest } from '../types.ts';
 import type { BaseImage } from './resolve-base.ts';
+import { squashTarget } from './squash-target.ts';
 
 /** A request as one graph over all its platforms. */
 export interface LoweredBuild {
@@ -29,7 +30,8 @@ export async function lowerPlatforms(
   const lowered = await Promise.all(
     platforms.map((platform) => lowerRequest(resolveOnce, forPlatform(loaded, platform), told)),
   );
-  const images = loaded.request.squash === true ? lowered.map(squashTarget) : lowered;
+  const { squash = false } = loaded.request;
+  const images = squash === false ? lowered : lowered.map((each) => squashTarget(each, squash));
   return { graph: joinGraphs(images.map(({ graph }) => graph)), images };
 }
 
@@ -73,34 +75,4 @@ function withPlatform(vertex: Vertex): Vertex {
   const { name, platform } = vertex.info;
   if (platform === undefined || !name.startsWith('[')) return vertex;
   return { ...vertex, info: { ...vertex.info, name: `[${platform} ${name.slice(1)}` } };
-}
-
-/**
- * The image with one layer for all that the build adds to its base. As docker's `--squash`, the history keeps its entries,
- * without layers now, and one more stands for what they add up to.
- */
-function squashTarget(lowered: LoweredRequest<BaseImage>): LoweredRequest<BaseImage> {
-  const { state, graph, target } = lowered;
-  if (!state.history.some(({ vertex }) => vertex !== undefined)) return lowered;
-  const keep = state.base.rootfs.diff_ids.length;
-  const op = { kind: 'squash', base: 0, keep } as const;
-  const id = vertexIdOf(op, [target]);
-  const { info } = graph.vertices.find((vertex) => vertex.id === target)!;
-  const { location: _location, parts: _parts, ...place } = info;
-  const what = keep === 0 ? 'all layers' : 'all layers above the base';
-  const vertex: Vertex = {
-    id,
-    op,
-    inputs: [target],
-    info: { ...place, name: `[squash] ${what}`, slot: `${info.slot}\nsquash` },
-  };
-  const history = state.history.map((planned) =>
-    planned.vertex === undefined ? planned : { ...planned, entry: { ...planned.entry, empty_layer: true } },
-  );
-  return {
-    ...lowered,
-    graph: Object.freeze({ vertices: [...graph.vertices, vertex] }),
-    target: id,
-    state: { ...state, root: id, history: [...history, { entry: { comment: `merge of ${what}` }, vertex: id }] },
-  };
 }

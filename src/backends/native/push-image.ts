@@ -3,7 +3,9 @@ import type { Descriptor } from '../../oci/index.ts';
 import type { FoundImage, Store } from '../../store/index.ts';
 import { type GivenCredentials, type LendRegistry, withRegistry } from '../open-registry.ts';
 import type { ImageReceipt, LayerCompression, PushImageInput } from '../types.ts';
+import { toOptions } from '../write-output.ts';
 import { receiptOf } from './image-operations.ts';
+import { findMadeImage, readOriginsThrough } from './read-origins.ts';
 
 interface PushDeps {
   readonly store: Store;
@@ -17,7 +19,7 @@ interface PushDeps {
  * @throws BuildError `IMAGE_NOT_FOUND`, `REGISTRY_*`; `USAGE` for an image without a name where none is given.
  */
 export async function pushImage(deps: PushDeps, input: PushImageInput, context: RunContext): Promise<ImageReceipt> {
-  const found = await deps.store.images.find(input.image);
+  const found = await findMadeImage(deps.store, input.image);
   const reference = destinationOf(found, input);
   return pushDescriptor(deps, { ...input, descriptor: found.descriptor, reference }, context);
 }
@@ -28,18 +30,24 @@ interface DescriptorPush extends LayerCompression {
   readonly credentials?: GivenCredentials;
 }
 
-/** Sends a manifest, or an index with all its members, under a name. */
+/** Sends a manifest, or an index with all its members, under a name. Layers that neither end has come from where they are known to be. */
 export async function pushDescriptor(
   { store, registry }: PushDeps,
-  { descriptor, reference, credentials, compression, compressionLevel }: DescriptorPush,
+  { descriptor, reference, credentials, ...compression }: DescriptorPush,
   context: RunContext,
 ): Promise<ImageReceipt> {
   const { writeRegistryOutput } = await import('../../outputs/index.ts');
-  const output = { descriptor, references: [reference], compression: compression ?? 'gzip', level: compressionLevel };
-  return withRegistry(registry, credentials, async (client) => {
-    const [pushed] = await writeRegistryOutput({ store, client: await client() }, output, context);
-    return receiptOf(formatReference(reference), pushed!.descriptor);
-  });
+  const output = { descriptor, references: [reference], ...toOptions(compression, 'gzip') };
+  const lease = await store.openLease();
+  try {
+    return await withRegistry(registry, credentials, async (client) => {
+      const through = readOriginsThrough(store, client, context);
+      const [pushed] = await writeRegistryOutput({ store: through, client: await client() }, output, context);
+      return receiptOf(formatReference(reference), pushed!.descriptor);
+    });
+  } finally {
+    await lease.release();
+  }
 }
 
 function destinationOf(found: FoundImage, { image, destination }: PushImageInput): Reference {

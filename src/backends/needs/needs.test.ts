@@ -39,6 +39,10 @@ const EXAMPLES: Readonly<Record<Feature, Example>> = {
   'add-unpack': { lines: 'ADD --unpack=false a.tar /' },
   'health-start-interval': { lines: 'HEALTHCHECK --start-interval=1s CMD true' },
   annotations: { request: { annotations: { a: 'b' } } },
+  'annotation-levels': {
+    request: { annotations: [{ key: 'a', value: 'b', level: 'manifest-descriptor' }] },
+    also: ['annotations'],
+  },
   'no-cache': { request: { noCache: true } },
   'no-cache-filter': { request: { noCacheFilter: ['build'] } },
   'pull-always': { request: { pull: 'always' } },
@@ -63,6 +67,7 @@ const EXAMPLES: Readonly<Record<Feature, Example>> = {
   'cache-mounts-from': { request: { cacheMountsFrom: [{ kind: 'local', directory: 'cache' }] } },
   'cache-mounts-to': { request: { cacheMountsTo: [{ kind: 'local', directory: 'cache' }] } },
   squash: { request: { squash: true } },
+  'squash-since': { request: { squash: { since: 'deps' } } },
   'format-docker': { request: { format: 'docker' } },
   credentials: { request: { credentials: { 'registry.example': { kind: 'anonymous' } } } },
   strict: { request: { strict: true } },
@@ -71,10 +76,12 @@ const EXAMPLES: Readonly<Record<Feature, Example>> = {
     also: ['output-oci'],
   },
   'compression-none': { request: { outputs: [{ kind: 'image', compression: 'none' }] } },
+  'force-compression': { request: { outputs: [{ kind: 'image', forceCompression: true }] } },
   'output-oci': { request: { outputs: [{ kind: 'oci', destination: 'o', tar: true }] } },
   'output-docker': { request: { outputs: [{ kind: 'docker', destination: 'o' }] } },
   'output-tar': { request: { outputs: [{ kind: 'tar', destination: 'o' }] } },
   'output-local': { request: { outputs: [{ kind: 'local', destination: 'o' }] } },
+  'output-load': { request: { outputs: [{ kind: 'load' }] } },
   plan: { purpose: 'plan' },
 };
 

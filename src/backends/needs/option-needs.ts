@@ -1,13 +1,17 @@
 import { type Platform, parsePlatform } from '../../core/index.ts';
+import { listAnnotations } from '../request/annotations.ts';
+import { compressionOf } from '../request/check-consistency.ts';
 import { platformsOf } from '../request/request-platforms.ts';
-import type { BuildRequest, OutputInput } from '../types.ts';
+import type { BuildRequest } from '../types.ts';
 import type { Feature } from './features.ts';
 
 type Test = (request: BuildRequest, host: Platform) => boolean;
 
 /** The features that options ask for. Those of instructions are in `instruction-needs.ts`. */
 const TESTS: Partial<Readonly<Record<Feature, Test>>> = {
-  annotations: ({ annotations }) => has(annotations),
+  annotations: (request) => listAnnotations(request).length > 0,
+  'annotation-levels': (request) =>
+    listAnnotations(request).some(({ level = 'manifest', platform }) => level !== 'manifest' || platform !== undefined),
   'no-cache': ({ noCache }) => noCache === true,
   'no-cache-filter': ({ noCacheFilter = [] }) => noCacheFilter.length > 0,
   'pull-always': ({ pull }) => pull === 'always',
@@ -33,15 +37,18 @@ const TESTS: Partial<Readonly<Record<Feature, Test>>> = {
   'cache-mounts-from': ({ cacheMountsFrom = [] }) => cacheMountsFrom.length > 0,
   'cache-mounts-to': ({ cacheMountsTo = [] }) => cacheMountsTo.length > 0,
   squash: ({ squash }) => squash === true,
+  'squash-since': ({ squash }) => typeof squash === 'object',
   'format-docker': ({ format }) => format === 'docker',
   credentials: ({ credentials }) => has(credentials),
   strict: ({ strict }) => strict === true,
-  'compression-zstd': ({ outputs = [] }) => outputs.some((output) => compressionOf(output) === 'zstd'),
-  'compression-none': ({ outputs = [] }) => outputs.some((output) => compressionOf(output) === 'none'),
+  'compression-zstd': ({ outputs = [] }) => outputs.some((output) => compressionOf(output).compression === 'zstd'),
+  'compression-none': ({ outputs = [] }) => outputs.some((output) => compressionOf(output).compression === 'none'),
+  'force-compression': ({ outputs = [] }) => outputs.some((output) => compressionOf(output).forceCompression === true),
   'output-oci': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'oci'),
   'output-docker': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'docker'),
   'output-tar': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'tar'),
   'output-local': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'local'),
+  'output-load': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'load'),
 };
 
 const SCHEME = /^(docker-image|oci-layout):\/\/|^(target|input):/;
@@ -57,10 +64,6 @@ function has(record: Readonly<Record<string, unknown>> | undefined): boolean {
 
 function contexts({ buildContexts = {} }: BuildRequest): readonly string[] {
   return Object.values(buildContexts);
-}
-
-function compressionOf(output: OutputInput): string | undefined {
-  return 'compression' in output ? output.compression : undefined;
 }
 
 function isForeign(text: string, host: Platform): boolean {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -64,8 +64,9 @@ describe('zlayer build', () => {
   });
 
   it('writes the image id and the metadata with the keys of buildx', async () => {
-    const line = ['build', '--iidfile', 'id', '--metadata-file=meta.json', '--annotation', 'a=b', '.'];
-    await runFake(line, { ...createFakeBuilder(), cwd: directory });
+    const line = ['build', '--iidfile', 'id', '--metadata-file=meta.json', '.'];
+    const result = { ...RESULT, descriptorAnnotations: { a: 'b' } };
+    await runFake(line, { ...createFakeBuilder({ result }), cwd: directory });
     expect(readFileSync(join(directory, 'id'), 'utf8')).toBe(fakeDigest('b'));
     expect(JSON.parse(readFileSync(join(directory, 'meta.json'), 'utf8'))).toEqual({
       'containerimage.config.digest': fakeDigest('b'),
@@ -73,11 +74,30 @@ describe('zlayer build', () => {
         mediaType: 'application/vnd.oci.image.manifest.v1+json',
         digest: fakeDigest('a'),
         size: 527,
-        annotations: { a: 'b' },
+        annotations: { 'config.digest': fakeDigest('b'), a: 'b' },
         platform: { architecture: 'amd64', os: 'linux' },
       },
       'containerimage.digest': fakeDigest('a'),
       'image.name': 'docker.io/me/app:1.0,docker.io/library/app:latest',
+    });
+  });
+
+  it('tells of a pushed image what the registry knows it by', async () => {
+    const receipt = {
+      reference: 'docker.io/me/app:1.0',
+      digest: fakeDigest('9'),
+      mediaType: 'x/manifest',
+      sizeBytes: 99,
+    };
+    const builder = createFakeBuilder({ result: { ...RESULT, pushed: [receipt] } });
+    await runFake(['build', '-t', 'me/app:1.0', '--push', '--metadata-file=meta.json', '.'], {
+      ...builder,
+      cwd: directory,
+    });
+    expect(JSON.parse(readFileSync(join(directory, 'meta.json'), 'utf8'))).toMatchObject({
+      'containerimage.config.digest': fakeDigest('b'),
+      'containerimage.descriptor': { mediaType: 'x/manifest', digest: fakeDigest('9'), size: 99 },
+      'containerimage.digest': fakeDigest('9'),
     });
   });
 
@@ -251,43 +271,21 @@ describe('zlayer build', () => {
 });
 
 describe('zlayer build --load', () => {
-  /** A docker command that keeps what it is told to load. */
-  function installDocker(script: string): string {
-    const bin = mkdtempSync(join(directory, 'bin-'));
-    writeFileSync(join(bin, 'docker'), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(bin, 'docker'), 0o755);
-    return bin;
-  }
-
-  it('hands a docker tar to docker load and deletes it', async () => {
-    const bin = installDocker(`echo "$@" > ${directory}/args`);
+  it.each([
+    [['--load'], [{ kind: 'image' }, { kind: 'load' }]],
+    [['--load=true'], [{ kind: 'image' }, { kind: 'load' }]],
+    [['--load=podman'], [{ kind: 'image' }, { kind: 'load', engine: 'podman' }]],
+    [['--load=false'], undefined],
+  ])('asks with %j for the outputs %j', async (options, outputs) => {
     const { services, requests } = createFakeBuilder();
-    const { status } = await runFake(['build', '--load', '-t', 'a', '.'], {
-      services,
-      env: { PATH: `${bin}:/bin:/usr/bin`, TMPDIR: directory },
-    });
+    const { status } = await runFake(['build', ...options, '.'], { services });
     expect(status).toBe(0);
-    const tar = requests[0]!.outputs!.find(({ kind }) => kind === 'docker') as { destination: string };
-    expect(requests[0]!.outputs).toEqual([{ kind: 'image' }, { kind: 'docker', destination: tar.destination }]);
-    expect(readFileSync(join(directory, 'args'), 'utf8')).toBe(`load --quiet --input ${tar.destination}\n`);
-    expect(readdirSync(directory).filter((name) => name.startsWith('zlayer-load-'))).toEqual([]);
+    expect(requests[0]!.outputs).toEqual(outputs);
   });
 
-  it('says that Docker is missing before anything is built', async () => {
-    const { services, requests } = createFakeBuilder();
-    const { status, stderr } = await runFake(['build', '--load', '.'], { services, env: { PATH: directory } });
-    expect(status).toBe(3);
-    expect(stderr).toContain('--load needs Docker, and there is no docker command here.');
-    expect(requests).toEqual([]);
-  });
-
-  it('passes on what docker says', async () => {
-    const bin = installDocker('echo "Cannot connect to the Docker daemon" >&2; exit 1');
-    const { status, stderr } = await runFake(['build', '--load', '.'], {
-      ...createFakeBuilder(),
-      env: { PATH: bin, TMPDIR: directory },
-    });
-    expect(status).toBe(3);
-    expect(stderr).toContain('docker load failed: Cannot connect to the Docker daemon');
+  it('refuses an engine that there is none of', async () => {
+    const { status, stderr } = await runFake(['build', '--load=rkt', '.'], createFakeBuilder());
+    expect(status).toBe(2);
+    expect(stderr).toContain('--load');
   });
 });

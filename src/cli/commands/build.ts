@@ -65,8 +65,9 @@ function checkCombinations(values: Values, { method }: Call): void {
   if (values.quiet && values.progress !== undefined && values.progress !== 'quiet') {
     throw usage(`--quiet and --progress=${values.progress} contradict each other.`, 'Leave one out.');
   }
-  if (values.plan && (values.push || values.load)) throw usage('--plan runs nothing, so it can neither push nor load.');
-  if (method !== 'build' && (values.plan || values.push || values.load)) {
+  const loads = values.load !== undefined && values.load !== 'false';
+  if (values.plan && (values.push || loads)) throw usage('--plan runs nothing, so it can neither push nor load.');
+  if (method !== 'build' && (values.plan || values.push || loads)) {
     throw usage(`--call=${method} only reads the Dockerfile: it cannot plan, push or load.`, 'Leave one out.');
   }
 }
@@ -103,17 +104,12 @@ async function runPlan(context: CommandContext, values: Values, request: BuildRe
 }
 
 async function runBuild(context: CommandContext, values: Values, request: BuildRequest): Promise<undefined> {
-  const loader = values.load ? (await import('../docker-load.ts')).prepareDockerLoad(context, request) : undefined;
   const mode = chooseMode(context, values.quiet ? 'quiet' : values.progress);
   const progress = openProgress(context, mode);
   try {
-    const result = await context.services.build(loader?.request ?? request, {
-      signal: context.signal,
-      onEvent: progress.onEvent,
-    });
+    const result = await context.services.build(request, { signal: context.signal, onEvent: progress.onEvent });
     progress.close();
-    writeFiles(context, values, { request, result });
-    await loader?.load(context);
+    writeFiles(context, values, result);
     if (values['explain-cache'] && mode !== 'rawjson') {
       context.stderr.write(formatCacheReport(result.steps, styleFor(context.stderr, context.env)));
     }
@@ -122,7 +118,6 @@ async function runBuild(context: CommandContext, values: Values, request: BuildR
     throw progress.showsWholeOutput ? thrown : advisePlain(thrown);
   } finally {
     progress.close();
-    loader?.remove();
   }
   return undefined;
 }
@@ -132,10 +127,10 @@ interface Built {
   readonly result: BuildResult;
 }
 
-function writeFiles({ cwd }: CommandContext, values: Values, { request, result }: Built): void {
+function writeFiles({ cwd }: CommandContext, values: Values, result: BuildResult): void {
   if (values.iidfile !== undefined) writeResultFile(values.iidfile, resultId(result), { cwd, option: '--iidfile' });
   if (values['metadata-file'] === undefined) return;
-  const text = `${JSON.stringify(toBuildMetadata(result, request.annotations), null, 2)}\n`;
+  const text = `${JSON.stringify(toBuildMetadata(result), null, 2)}\n`;
   writeResultFile(values['metadata-file'], text, { cwd, option: '--metadata-file' });
 }
 

@@ -34,6 +34,7 @@ export function resultId(result: BuildResult): string {
 }
 
 function outputRow(output: OutputInput): ReadonlyArray<readonly [string, string]> {
+  if (output.kind === 'load') return [['loaded', `into ${output.engine ?? 'the engine of this host'}`]];
   if (!('destination' in output)) return [];
   const { kind, destination } = output;
   return [['output', `${kind} to ${destination === '-' ? 'standard output' : destination}`]];

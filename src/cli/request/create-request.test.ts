@@ -107,6 +107,26 @@ describe('createBuildRequest()', () => {
     [['--backend', 'Buildah'], { backend: 'buildah-cli' }],
     [['--backend=native'], { backend: 'native' }],
     [['--squash'], { squash: true }],
+    [['--squash=deps'], { squash: { since: 'deps' } }],
+    [
+      ['--annotation', 'index,manifest[linux/arm64]:a.b=c=d', '--annotation', 'x=1'],
+      {
+        annotations: [
+          { key: 'a.b', value: 'c=d', level: 'index' },
+          { key: 'a.b', value: 'c=d', level: 'manifest', platform: 'linux/arm64' },
+          { key: 'x', value: '1' },
+        ],
+      },
+    ],
+    [
+      ['-o', 'type=image,force-compression=true', '-o', 'type=docker,dest=d,compression-level=9'],
+      {
+        outputs: [
+          { kind: 'image', push: false, forceCompression: true },
+          { kind: 'docker', destination: 'd', compression: 'gzip', compressionLevel: 9 },
+        ],
+      },
+    ],
     [['--platform', 'linux/amd64, linux/arm64', '--platform=linux/amd64'], { platform: 'linux/amd64,linux/arm64' }],
     [['-o', 'type=image,oci-mediatypes=false'], { format: 'docker' }],
     [['-o', 'type=oci,dest=x.tar,oci-mediatypes=false', '-o', 'type=image'], { format: 'docker' }],
@@ -117,6 +137,15 @@ describe('createBuildRequest()', () => {
   it('leaves the format alone where OCI types are asked for', async () => {
     expect(await requestOf(['-o', 'type=image,oci-mediatypes=true', '.'])).not.toHaveProperty('format');
   });
+
+  it.each([['layer:a=b'], ['manifest[]:a=b'], ['manifest:=b'], ['index:a']])(
+    'refuses the annotation %s',
+    async (text) => {
+      const { status, stderr } = await errorOf(['--annotation', text, '.']);
+      expect(status).toBe(2);
+      expect(stderr).toContain(`"${text}"`);
+    },
+  );
 
   it('refuses a backend that there is none, and outputs that contradict each other', async () => {
     const unknown = await errorOf(['--backend', 'docker', '.']);
@@ -196,7 +225,7 @@ describe('createBuildRequest()', () => {
     [['--sbom=true', '.'], '--sbom'],
     [['-m', '1g', '.'], '-m'],
     [['-f', 'https://example.com/Dockerfile', '.'], '-f cannot be a URL'],
-    [['-o', 'type=image,force-compression=true', '.'], 'compression'],
+    [['-o', 'type=tar,dest=x,force-compression=true', '.'], 'force-compression'],
   ])('refuses %j as not supported, naming the option', async (args, name) => {
     const { status, stderr } = await errorOf(args);
     expect(status).toBe(3);

@@ -1,12 +1,13 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { BuildRequest, ContextInput, DockerfileInput, OutputInput } from '../../backends/index.ts';
+import type { BuildRequest, ContextInput, DockerfileInput, EngineKind, OutputInput } from '../../backends/index.ts';
 import { BuildError } from '../../core/index.ts';
 import type { CommandContext } from '../command.ts';
 import type { BuildOptions } from '../commands/build-options.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { readBackend } from '../options/read-backend.ts';
 import { parsePairs, parseSize, splitPair, usage } from '../options/values.ts';
+import { parseAnnotations } from './parse-annotation.ts';
 import { parseCacheFrom, parseCacheMountsFrom, parseCacheMountsTo, parseCacheTo } from './parse-cache.ts';
 import { parseOutputs } from './parse-output.ts';
 import { parseHost, parseNetwork, parsePlatforms, parsePull, parseRights, parseUlimit } from './parse-run-options.ts';
@@ -40,7 +41,7 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     platform,
     tags,
     labels: parsePairs(values.label, '--label'),
-    annotations: parsePairs(values.annotation, '--annotation'),
+    annotations: parseAnnotations(values.annotation),
     noCache: values['no-cache'],
     noCacheFilter: values['no-cache-filter'].flatMap((text) => text.split(',')).filter((name) => name !== ''),
     pull: values.pull === undefined ? undefined : parsePull(values.pull),
@@ -62,7 +63,7 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     allow: [...values.allow.flatMap(parseRights), ...(network === 'host' ? ['network.host'] : [])],
     sourceDateEpoch: parseEpoch(outside.env.SOURCE_DATE_EPOCH),
     rewriteTimestamp,
-    squash: values.squash,
+    squash: parseSquash(values.squash),
     format,
     backend: await readBackend(values.backend),
     dataDir: values['data-dir'],
@@ -101,8 +102,25 @@ function parseBuildContexts(texts: readonly string[]): Readonly<Record<string, s
 }
 
 function chooseOutputs(outputs: readonly OutputInput[], values: Values): readonly OutputInput[] {
-  if (outputs.length === 0 || !(values.push || values.load)) return outputs;
-  return outputs.some(({ kind }) => kind === 'image') ? outputs : [...outputs, { kind: 'image' }];
+  const load = parseLoad(values.load);
+  if (!values.push && load === undefined) return outputs;
+  const loaded = load === undefined ? [] : [load];
+  if (outputs.length === 0 && loaded.length === 0) return outputs;
+  const isStored = outputs.some(({ kind }) => kind === 'image');
+  return [...outputs, ...(isStored ? [] : [{ kind: 'image' } as const]), ...loaded];
+}
+
+const ENGINES = ['docker', 'podman', 'containerd'] as const satisfies EngineKind[];
+
+function parseLoad(engine: string | undefined): OutputInput | undefined {
+  if (engine === undefined || engine === 'false') return undefined;
+  const named = ENGINES.find((kind) => kind === engine);
+  return named === undefined ? { kind: 'load' } : { kind: 'load', engine: named };
+}
+
+function parseSquash(since: string | undefined): BuildRequest['squash'] {
+  if (since === undefined || since === 'false') return undefined;
+  return since === 'true' || since === '' ? true : { since };
 }
 
 function parseEpoch(text: string | undefined): number | undefined {

@@ -16,13 +16,13 @@ export interface OutputsRequest {
 const TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
 type OutputType = (typeof TYPES)[number];
 
-const COMPRESSION = ['compression', 'compression-level'];
+const COMPRESSION = ['compression', 'compression-level', 'force-compression'];
 
 const ATTRIBUTES: Readonly<Record<OutputType, readonly string[]>> = {
   image: ['name', 'push', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
   registry: ['name', 'push', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
   oci: ['dest', 'tar', 'name', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
-  docker: ['dest', 'name', 'rewrite-timestamp'],
+  docker: ['dest', 'name', ...COMPRESSION, 'rewrite-timestamp'],
   tar: ['dest', 'rewrite-timestamp'],
   local: ['dest', 'rewrite-timestamp'],
   cacheonly: [],
@@ -120,8 +120,9 @@ function toOutput(type: OutputType, attributes: ReadonlyMap<string, string>, tex
     case 'local':
       return { kind: 'local', destination: requireDirectory(destination, text) };
     case 'docker':
+      return { kind: 'docker', destination: destination ?? '-', ...readCompression(attributes) };
     case 'tar':
-      return { kind: type, destination: destination ?? '-' };
+      return { kind: 'tar', destination: destination ?? '-' };
   }
 }
 
@@ -130,19 +131,21 @@ const LEVELS = { gzip: 9, zstd: 19, none: 0 } as const;
 function readCompression(attributes: ReadonlyMap<string, string>): LayerCompression {
   const kind = attributes.get('compression');
   const level = attributes.get('compression-level');
-  if (kind === undefined && level === undefined) return {};
+  const isForced = readFlag(attributes, 'force-compression', false);
+  const forced = isForced ? { forceCompression: true } : {};
+  if (kind === undefined && level === undefined) return forced;
   const compression = (['gzip', 'zstd', 'none'] as const).find((name) => name === (kind ?? 'gzip'));
   if (compression === undefined) {
     throw usage(`"${kind}" in --output is no compression.`, 'It is one of: gzip, zstd, none.');
   }
-  if (level === undefined) return { compression };
+  if (level === undefined) return { compression, ...forced };
   const compressionLevel = Number(level);
   if (!Number.isInteger(compressionLevel) || compressionLevel < 1 || compressionLevel > LEVELS[compression]) {
     const range =
       compression === 'none' ? 'none has no levels' : `${compression} has levels 1 to ${LEVELS[compression]}`;
     throw usage(`"${level}" in --output is no level of compression: ${range}.`);
   }
-  return { compression, compressionLevel };
+  return { compression, compressionLevel, ...forced };
 }
 
 function requireDirectory(destination: string | undefined, text: string): string {

@@ -75,11 +75,11 @@ interface OpenedImage extends SavedImage {
 
 async function openImage(
   { store }: OutputDeps,
-  { image, platform, compression, level }: DockerOutput & { readonly image: NamedImage },
+  { image, platform, compression, level, force }: DockerOutput & { readonly image: NamedImage },
   context: RunContext,
 ): Promise<OpenedImage> {
   const { descriptor } = await readImage(store.blobs, image.descriptor, exactly(platform));
-  const compressed = await compressLayers(store, { descriptor, compression, level }, context);
+  const compressed = await compressLayers(store, { descriptor, compression, level, force }, context);
   try {
     const documents = await readImage(compressed.source, compressed.descriptor);
     return { source: compressed.source, documents, references: image.references, close: compressed.close };

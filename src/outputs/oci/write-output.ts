@@ -90,9 +90,9 @@ async function openImages(deps: OutputDeps, output: OciOutput, context: RunConte
     for (const image of opened) await image.close();
   };
   try {
-    const { compression, level } = output;
+    const { compression, level, force } = output;
     for (const { descriptor } of output.images) {
-      opened.push(await compressLayers(deps.store, { descriptor, compression, level }, context));
+      opened.push(await compressLayers(deps.store, { descriptor, compression, level, force }, context));
     }
   } catch (error) {
     await close();

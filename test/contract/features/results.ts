@@ -1,13 +1,17 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { OutputInput } from '../../../src/backends/index.ts';
+import { openFakeDocker } from '../../support/fake-docker.ts';
 import { type Json, readLayout } from '../../support/oci-layout.ts';
 import { runOk } from '../../support/process.ts';
 import { readTar } from '../../support/tar-reader.ts';
 import type { Contract } from '../contract.ts';
 import type { Ask } from '../subject.ts';
 import { type FeatureCase, fetchManifest } from './feature-case.ts';
+
+const HOST = `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}`;
+const MEDIA_TYPE_PLAIN = 'application/vnd.oci.image.layer.v1.tar';
 
 const pathOf = ({ around, nonce }: Contract): string => join(around.root, `out-${nonce}`);
 
@@ -69,6 +73,28 @@ export const RESULT_CASES = {
       expect(annotations).toMatchObject({ 'com.example.note': nonce });
     },
   },
+  'annotation-levels': {
+    ask: (contract) => ({
+      files: { file: contract.nonce },
+      lines: ['FROM scratch', 'COPY file /'],
+      request: {
+        platform: HOST,
+        annotations: [
+          { key: 'com.example.own', value: 'own', platform: HOST },
+          { key: 'com.example.own', value: 'all' },
+          { key: 'com.example.entry', value: contract.nonce, level: 'manifest-descriptor' },
+        ],
+        outputs: [{ kind: 'oci', destination: pathOf(contract), tar: false }],
+      },
+    }),
+    observe: async (contract, ask) => {
+      await contract.subject.build(ask);
+      const layout = readLayout(pathOf(contract));
+      expect(layout.manifest['annotations']).toEqual({ 'com.example.own': 'own' });
+      const index = JSON.parse(readFileSync(join(pathOf(contract), 'index.json'), 'utf8')) as Json;
+      expect(index['manifests']).toMatchObject([{ annotations: { 'com.example.entry': contract.nonce } }]);
+    },
+  },
   'rewrite-timestamp': {
     ask: (contract) => ({
       lines: [`FROM ${contract.base}`, `RUN echo ${contract.nonce} > /new`],
@@ -101,6 +127,19 @@ export const RESULT_CASES = {
       );
     },
   },
+  'squash-since': {
+    ask: ({ base, nonce }) => ({
+      files: { file: nonce },
+      lines: [`FROM ${base} AS deps`, 'COPY file /one', 'FROM deps', 'COPY file /two', 'COPY file /three'],
+      request: { squash: { since: 'deps' } },
+    }),
+    observe: async ({ subject }, ask) => {
+      const deps = await subject.build({ ...ask, request: { target: 'deps' } });
+      const { result } = await subject.build(ask);
+      const kept = deps.result.layers.map(({ diffId }) => diffId);
+      expect(result.layers.map(({ diffId }) => diffId)).toEqual([...kept, expect.stringMatching(/^sha256:/)]);
+    },
+  },
   'format-docker': {
     ask: ({ around, nonce }) => ({
       files: { file: nonce },
@@ -117,6 +156,40 @@ export const RESULT_CASES = {
   },
   'compression-zstd': pushing('zstd', 'application/vnd.oci.image.layer.v1.tar+zstd'),
   'compression-none': pushing('none', 'application/vnd.oci.image.layer.v1.tar'),
+  'force-compression': {
+    ask: ({ around, base, nonce }) => ({
+      files: { file: nonce },
+      lines: [`FROM ${base}`, 'COPY file /'],
+      request: {
+        tags: [`${around.registry}/forced-${nonce}`],
+        outputs: [{ kind: 'image', push: true, compression: 'none', forceCompression: true }],
+      },
+    }),
+    observe: async ({ subject, around, nonce }, ask) => {
+      await subject.build(ask);
+      const { layers = [] } = await fetchManifest(around.registry, `forced-${nonce}`);
+      expect(layers.length).toBeGreaterThan(1);
+      expect(new Set(layers.map((layer) => layer.mediaType))).toEqual(new Set([MEDIA_TYPE_PLAIN]));
+    },
+  },
+  'output-load': {
+    ask: ({ nonce }) => ({
+      files: { file: nonce },
+      lines: ['FROM scratch', 'COPY file /'],
+      request: { tags: [`loaded-${nonce}`], outputs: [{ kind: 'load', engine: 'docker' }] },
+    }),
+    observe: async ({ subject, around, nonce }, ask) => {
+      const docker = await openFakeDocker(join(around.root, `docker-${nonce}`));
+      vi.stubEnv('DOCKER_HOST', docker.host);
+      try {
+        const { result } = await subject.build(ask);
+        expect(docker.names.get(`loaded-${nonce}:latest`)).toBe(result.configDigest);
+      } finally {
+        vi.unstubAllEnvs();
+        await docker.close();
+      }
+    },
+  },
   'output-oci': writing(
     (destination) => ({ kind: 'oci', destination, tar: true }),
     async (path) => {

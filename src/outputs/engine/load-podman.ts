@@ -1,0 +1,70 @@
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type RunContext, throwIfCancelled } from '../../core/index.ts';
+import { LAYOUT_FILE, layoutIndex } from '../layout-files.ts';
+import { saveImages } from '../save-images.ts';
+import type { NamedImage, OutputDeps } from '../types.ts';
+import { chooseImage } from './choose-image.ts';
+import { runProgram } from './run-program.ts';
+import { sendArchive } from './send-archive.ts';
+import type { Env } from './types.ts';
+
+/** podman's command. */
+export interface Podman {
+  readonly program: string;
+  readonly env: Env;
+}
+
+/**
+ * Brings an image to podman. A podman of this host reads our store in place, as an OCI image layout, and takes from it the
+ * layers that its own storage lacks; one elsewhere, as in a virtual machine, gets an archive.
+ *
+ * @throws BuildError `OUTPUT_FAILED`, `PLATFORM_NOT_FOUND`, `CANCELLED`.
+ */
+export async function loadIntoPodman(
+  deps: OutputDeps & { readonly podman: Podman },
+  image: NamedImage,
+  context: RunContext,
+): Promise<void> {
+  const { podman } = deps;
+  const { descriptor } = await chooseImage(deps, { image, engine: 'podman' }, context);
+  const chosen = { descriptor, references: image.references };
+  const call = (args: readonly string[], input?: AsyncIterable<Uint8Array>): Promise<string> =>
+    runProgram({ ...podman, args, ...(input === undefined ? {} : { input }) }, context);
+  const isRemote = (await call(['info', '--format', '{{.Host.ServiceIsRemote}}'])).trim() === 'true';
+  if (isRemote) {
+    const encode = (): AsyncIterable<Uint8Array> =>
+      saveImages(deps, { images: [chosen], format: 'docker', compression: 'none' }, context);
+    const send = async (archive: AsyncIterable<Uint8Array>): Promise<void> => {
+      await call(['load', '--quiet'], archive);
+    };
+    return sendArchive({ engine: 'podman', skip: new Set(), encode, send }, context);
+  }
+  await pullInPlace(deps, { chosen, call }, context);
+}
+
+interface Pull {
+  readonly chosen: NamedImage;
+  readonly call: (args: readonly string[]) => Promise<string>;
+}
+
+async function pullInPlace({ store }: OutputDeps, { chosen, call }: Pull, context: RunContext): Promise<void> {
+  const { descriptor, references } = chosen;
+  const name = 'load into podman';
+  const progress = { kind: 'transfer', direction: 'export', id: name, name, currentBytes: 0 } as const;
+  const directory = await store.makeTempDir('load');
+  const layout = join(directory, 'image');
+  context.emit({ ...progress, time: Date.now(), done: false });
+  try {
+    await mkdir(layout);
+    await writeFile(join(layout, 'oci-layout'), LAYOUT_FILE);
+    await writeFile(join(layout, 'index.json'), layoutIndex([descriptor]));
+    await symlink(dirname(dirname(store.blobs.path(descriptor.digest))), join(layout, 'blobs'));
+    throwIfCancelled(context.signal);
+    const id = (await call(['pull', '--quiet', `oci:${layout}`])).trim().split('\n').at(-1) ?? '';
+    if (references.length > 0) await call(['tag', id, ...references]);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  context.emit({ ...progress, time: Date.now(), done: true });
+}

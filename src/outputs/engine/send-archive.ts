@@ -1,0 +1,50 @@
+import { type Digest, isBuildError, type RunContext } from '../../core/index.ts';
+
+/** An archive for an engine, and how it gets there. */
+export interface Sending {
+  /** For people. */
+  readonly engine: string;
+  /** Blobs that the engine has, as far as is known. */
+  readonly skip: ReadonlySet<Digest>;
+  readonly encode: (skip: ReadonlySet<Digest>) => AsyncIterable<Uint8Array>;
+  readonly send: (archive: AsyncIterable<Uint8Array>) => Promise<void>;
+}
+
+const BYTES_PER_EVENT = 1 << 20;
+
+/**
+ * Sends an archive without what the engine has. Where that is not taken, because the engine has lost something meanwhile, all
+ * of it is sent.
+ *
+ * @throws BuildError as `send` and `encode`.
+ */
+export async function sendArchive({ engine, skip, encode, send }: Sending, context: RunContext): Promise<void> {
+  const sendOnce = (left: ReadonlySet<Digest>): Promise<void> => send(observe(encode(left), engine, context));
+  try {
+    await sendOnce(skip);
+  } catch (error) {
+    if (skip.size === 0 || !isBuildError(error, 'OUTPUT_FAILED')) throw error;
+    await sendOnce(new Set());
+  }
+}
+
+/** Passes bytes on and tells of them. */
+async function* observe(
+  bytes: AsyncIterable<Uint8Array>,
+  engine: string,
+  context: RunContext,
+): AsyncGenerator<Uint8Array> {
+  const name = `load into ${engine}`;
+  const progress = { kind: 'transfer', direction: 'export', id: name, name } as const;
+  let currentBytes = 0;
+  let toldBytes = 0;
+  for await (const chunk of bytes) {
+    currentBytes += chunk.length;
+    if (currentBytes - toldBytes >= BYTES_PER_EVENT) {
+      toldBytes = currentBytes;
+      context.emit({ ...progress, time: Date.now(), currentBytes, done: false });
+    }
+    yield chunk;
+  }
+  context.emit({ ...progress, time: Date.now(), currentBytes, done: true });
+}
