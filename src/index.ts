@@ -1,11 +1,17 @@
 /** The library's public face. */
 
 export {
+  type BakeEvent,
+  type BakeOptions,
+  type BakeRequest,
+  type BakeResult,
+  type BakeTargetRequest,
   type BuildBackend,
   type BuildOptions,
   type BuildPlan,
   type BuildRequest,
   type BuildResult,
+  bake,
   build,
   type CacheLocation,
   type CacheTarget,
@@ -26,6 +32,7 @@ export {
   push,
   type SecretInput,
   type StepReport,
+  type TargetOutcome,
   targets,
 } from './backends/index.ts';
 export {

@@ -9,6 +9,8 @@ export interface BakeSelection {
   readonly groups: ReadonlyMap<string, BakeGroup>;
   /** Those that others need come before them. */
   readonly targets: ReadonlyMap<string, BakeTarget>;
+  /** Targets that nobody named: they are built because others need them, and go nowhere. */
+  readonly linked: ReadonlySet<string>;
 }
 
 /** What is built when nothing is named: the group `default`, else the target `default`, else every target. */
@@ -41,7 +43,10 @@ export function selectTargets(
     targets.set(name, target);
   };
   for (const name of roots) visit(name, []);
-  return { groups: selectGroups(project, wanted), targets };
+  const linked = new Set([...targets.keys()].filter((name) => !roots.includes(name)));
+  // As the reference has it: an output of what is only a part of others is not asked for.
+  for (const name of linked) targets.set(name, { ...targets.get(name)!, output: ['type=cacheonly'] });
+  return { groups: selectGroups(project, wanted), targets, linked };
 }
 
 const WITH_DEFAULTS: BakeTarget = { context: '.', dockerfile: 'Dockerfile' };
@@ -79,7 +84,7 @@ export function targetsNeededBy({ contexts = {} }: BakeTarget): readonly string[
 }
 
 /** The selection as buildx's `--print` writes it. */
-export function printSelection({ groups, targets }: BakeSelection): string {
+export function printSelection({ groups, targets }: Pick<BakeSelection, 'groups' | 'targets'>): string {
   const document = { group: Object.fromEntries(groups), target: Object.fromEntries(targets) };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProgramResult } from '../support/process.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { createZlayer, type Zlayer } from '../support/zlayer.ts';
 
@@ -27,6 +28,19 @@ target "tools" {
 }
 `;
 
+/** Events of `--progress=rawjson`, and the verdicts at their end. */
+function readEvents({ stderr }: ProgramResult) {
+  const events = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>> & { readonly kind: string });
+  const last = events.at(-1) as unknown as {
+    readonly kind: string;
+    readonly targets: Readonly<Record<string, { readonly kind: string }>>;
+  };
+  return { events, last };
+}
+
 describe('zlayer bake', () => {
   const root = makeTempDir('bake');
   const project = join(root, 'project');
@@ -49,21 +63,53 @@ describe('zlayer bake', () => {
   const bake = (...args: readonly string[]) => zlayer.tryRun(['bake', '--progress=plain', ...args], { cwd: project });
 
   it('builds the group with what it needs, and says what became of each', async () => {
-    const { exitCode, stderr } = await bake('--metadata-file', join(root, 'metadata.json'));
-    expect(stderr).toMatch(/app +built in .* app:dev/);
-    expect(stderr).toMatch(/tools-two +built in .* tools-two:dev/);
+    const metadata = join(root, 'metadata.json');
+    const { exitCode, stderr } = await bake('--metadata-file', metadata);
+    expect(stderr).toMatch(/app +built +[\d.]+s +\S+B +[0-9a-f]{12} +app:dev/);
+    expect(stderr).toMatch(/tools-two +built .* tools-two:dev/);
+    expect(stderr).toContain('[app 1/2] FROM target:base');
     expect(exitCode).toBe(0);
+    expect(Object.keys(JSON.parse(readFileSync(metadata, 'utf8')) as object)).toEqual([
+      'base',
+      'app',
+      'tools-one',
+      'tools-two',
+    ]);
     const layers = async (name: string): Promise<number> =>
       (JSON.parse((await zlayer.run(['inspect', name])).stdout) as [{ RootFS: { Layers: readonly unknown[] } }])[0]
         .RootFS.Layers.length;
     expect([await layers('app:dev'), await layers('tools-two:dev')]).toEqual([2, 2]);
   });
 
+  it('does a step that several targets need once, also without the cache, and tells its events by target', async () => {
+    const result = await bake('--no-cache', '--progress=rawjson', 'tools');
+    const { events, last } = readEvents(result);
+    const steps = events.flatMap((event) => {
+      const vertices = (event['vertices'] ?? []) as ReadonlyArray<{ readonly id: string; readonly name: string }>;
+      return vertices.map(({ id, name }) => [id, name] as const);
+    });
+    const names = new Map(steps);
+    const ran = events.filter(
+      (event) =>
+        event.kind === 'vertex-completed' &&
+        (event['verdict'] as { readonly kind: string } | undefined)?.kind === 'run',
+    );
+    expect(ran.map(({ vertex }) => names.get(vertex as string))).toEqual([
+      expect.stringContaining('COPY shared.txt /one'),
+      expect.stringContaining('COPY shared.txt /two'),
+    ]);
+    expect(new Set(events.slice(0, -1).map(({ target }) => target))).toEqual(new Set(['tools-one', 'tools-two']));
+    expect(last).toMatchObject({
+      kind: 'bake-completed',
+      targets: { 'tools-one': { kind: 'built' }, 'tools-two': { kind: 'built' } },
+    });
+  });
+
   it('prints what it would build', async () => {
     const { stdout } = await bake('--print', '--var', 'TAG=2', 'app');
     expect(JSON.parse(stdout)).toMatchObject({
       group: { default: { targets: ['app'] } },
-      target: { app: { tags: ['app:2'], context: 'app' }, base: { context: '.' } },
+      target: { app: { tags: ['app:2'], context: 'app' }, base: { context: '.', output: ['type=cacheonly'] } },
     });
   });
 
@@ -72,14 +118,15 @@ describe('zlayer bake', () => {
     expect((await bake('--list=variables')).stdout).toMatch(/TAG +"dev"/);
   });
 
-  it('stops at a failure, or goes on with what does not need it', async () => {
+  it('ends everything at a failure, or goes on with what does not need it', async () => {
     const broken = ['--set', 'base.dockerfile-inline=FROM scratch\nCOPY missing /\n', 'app', 'tools-one'];
-    const stopped = await bake(...broken);
+    const stopped = await bake('--parallelism=1', ...broken);
     expect(stopped.exitCode).toBe(1);
-    expect(stopped.stderr).toMatch(/base +failed[\s\S]*app +not begun[\s\S]*tools-one +not begun/);
+    expect(stopped.stderr).toMatch(/\nbase\nerror: .*missing[\s\S]*base\.dockerfile-inline:2:/);
+    expect(stopped.stderr).toMatch(/base +failed .*SOURCE_NOT_FOUND\napp +cancelled\ntools-one +cancelled/);
     const wentOn = await bake('--keep-going', ...broken);
     expect(wentOn.exitCode).toBe(1);
-    expect(wentOn.stderr).toMatch(/base +failed[\s\S]*app +skipped: needs base[\s\S]*tools-one +built/);
+    expect(wentOn.stderr).toMatch(/base +failed .*\napp +skipped +needs base\ntools-one +built/);
   });
 
   it('points at what is wrong in the file, before it builds anything', async () => {

@@ -27,6 +27,12 @@ export const BAKE_OPTIONS = {
   'no-cache': { kind: 'boolean', help: 'Run every step, whatever the cache holds' },
   pull: { kind: 'boolean', help: 'Look base images up in their registries anew' },
   'keep-going': { kind: 'boolean', help: 'After a failure build the targets that do not need the failed one' },
+  parallelism: {
+    kind: 'count',
+    placeholder: 'N',
+    help: 'Steps run at once, over all targets',
+    defaultText: 'the number of cores, at least 4',
+  },
   'metadata-file': {
     kind: 'text',
     placeholder: 'FILE',

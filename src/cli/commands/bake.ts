@@ -1,31 +1,29 @@
-import type { BuildRequest } from '../../backends/index.ts';
+import type { BakeRequest, BakeResult } from '../../backends/index.ts';
 import {
   type BakeProject,
-  type BakeTarget,
+  type BakeSelection,
   loadBake,
   parseOverride,
   printSelection,
   selectTargets,
-  targetsNeededBy,
 } from '../../bake/index.ts';
-import { BuildError, exitCodeOf, formatPlatform, platformOfHost, toBuildError } from '../../core/index.ts';
+import { exitCodeOf, formatPlatform, platformOfHost, toBuildError } from '../../core/index.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { OptionValues } from '../options/option-table.ts';
-import { parseOptions } from '../options/parse-options.ts';
+import { readBackend } from '../options/read-backend.ts';
 import { splitPair, usage } from '../options/values.ts';
-import { chooseMode, openProgress } from '../progress/choose-progress.ts';
+import { type BakeProgress, openBakeProgress } from '../progress/bake-progress.ts';
+import { chooseMode } from '../progress/choose-progress.ts';
 import { advisePlain } from '../report/advise-plain.ts';
 import { toBuildMetadata } from '../report/build-metadata.ts';
-import { type BakeOutcome, formatBake } from '../report/format-bake.ts';
+import { bakeDocument, formatBake } from '../report/format-bake.ts';
 import { formatError } from '../report/format-error.ts';
 import { formatTable } from '../report/format-table.ts';
 import { writeResultFile } from '../report/write-result-file.ts';
-import { createBuildRequest } from '../request/create-request.ts';
+import { createTargetRequests } from '../request/create-bake-request.ts';
 import { loadBakeFiles } from '../request/load-bake-files.ts';
-import { toBuildArguments } from '../request/target-arguments.ts';
 import { styleFor } from '../terminal/style.ts';
 import { BAKE_OPTIONS, type BakeOptions } from './bake-options.ts';
-import { BUILD_OPTIONS } from './build-options.ts';
 
 type Values = OptionValues<BakeOptions>;
 
@@ -61,7 +59,7 @@ export const bakeCommand = defineCommand({
       context.stdout.write(printSelection(selection));
       return undefined;
     }
-    return buildAll(context, values, selection.targets);
+    return buildAll(context, values, selection);
   },
 });
 
@@ -91,95 +89,61 @@ function listProject({ stdout }: CommandContext, project: BakeProject, what: str
   return undefined;
 }
 
-async function buildAll(
-  context: CommandContext,
-  values: Values,
-  targets: ReadonlyMap<string, BakeTarget>,
-): Promise<number> {
-  const outcomes = new Map<string, BakeOutcome>();
-  // Everything is read and checked before the first target is built.
-  const requests = new Map<string, BuildRequest>();
-  for (const [name, target] of targets)
-    requests.set(name, await createRequest(context, values, { target, imageOf: PENDING }));
-  for (const [name, target] of targets) {
-    const outcome = await buildOne(context, values, { name, target, outcomes });
-    outcomes.set(name, outcome);
-    if (outcome.kind === 'failed' && (!values['keep-going'] || outcome.error.code === 'CANCELLED')) break;
-  }
-  if (values['metadata-file'] !== undefined) writeMetadata(context, values['metadata-file'], outcomes);
-  const style = styleFor(context.stderr, context.env);
-  context.stderr.write(`\n${formatBake([...targets.keys()], outcomes, style)}`);
-  const failed = [...outcomes.values()].find((outcome) => outcome.kind === 'failed');
-  return failed?.kind === 'failed' ? exitCodeOf(failed.error.kind) : 0;
-}
-
-/** Stands for the image of a target that is not built yet, while requests are only checked. */
-const PENDING = (): string => 'docker-image://localhost/bake';
-
-interface Building {
-  readonly name: string;
-  readonly target: BakeTarget;
-  readonly outcomes: ReadonlyMap<string, BakeOutcome>;
-}
-
-async function buildOne(
-  context: CommandContext,
-  values: Values,
-  { name, target, outcomes }: Building,
-): Promise<BakeOutcome> {
-  const needed = targetsNeededBy(target);
-  const missing = needed.find((each) => outcomes.get(each)?.kind !== 'built');
-  if (missing !== undefined) return { kind: 'skipped', because: missing };
+async function buildAll(context: CommandContext, values: Values, selection: BakeSelection): Promise<number> {
+  const request = await createRequest(context, values, selection);
   const mode = chooseMode(context, values.progress);
-  const style = styleFor(context.stderr, context.env);
-  if (mode !== 'quiet' && mode !== 'rawjson') context.stderr.write(`${style.bold(name)}\n`);
-  const progress = openProgress(context, mode);
+  const progress = openBakeProgress(context, mode, [...selection.targets.keys()]);
+  let result: BakeResult;
   try {
-    const request = await createRequest(context, values, {
-      target,
-      imageOf: (each) => imageOf(each, outcomes.get(each)),
-    });
-    const result = await context.services.build(request, { signal: context.signal, onEvent: progress.onEvent });
-    return { kind: 'built', request, result };
-  } catch (thrown) {
-    progress.close();
-    const error = toBuildError(progress.showsWholeOutput ? thrown : advisePlain(thrown));
-    context.stderr.write(formatError(error, { columns: context.stderr.columns() ?? 80, style }));
-    return { kind: 'failed', error };
+    result = await context.services.bake(request, { signal: context.signal, onEvent: progress.onEvent });
   } finally {
     progress.close();
   }
+  if (values['metadata-file'] !== undefined) writeMetadata(context, values['metadata-file'], result);
+  if (mode === 'rawjson') context.stderr.write(`${JSON.stringify(bakeDocument(result, context.now()))}\n`);
+  else {
+    const style = styleFor(context.stderr, context.env);
+    for (const text of failuresOf(context, result, progress)) context.stderr.write(`\n${text}`);
+    context.stderr.write(`\n${formatBake(result, style)}`);
+  }
+  return result.failure === undefined ? 0 : exitCodeOf(result.failure.kind);
 }
 
-/** The image of a target, by its digest: it need not have a name. */
-function imageOf(name: string, outcome: BakeOutcome | undefined): string {
-  if (outcome?.kind !== 'built') throw new BuildError('INTERNAL', `The target ${name} is not built.`);
-  return `docker-image://localhost/bake@${outcome.result.digest}`;
+async function createRequest(context: CommandContext, values: Values, selection: BakeSelection): Promise<BakeRequest> {
+  const wishes = { push: values.push, noCache: values['no-cache'], pull: values.pull, more: [] };
+  const targets = await createTargetRequests(context, selection, wishes);
+  const backend = await readBackend(values.backend);
+  const dataDir = values['data-dir'];
+  return {
+    targets,
+    keepGoing: values['keep-going'],
+    ...(values.parallelism === undefined ? {} : { parallelism: values.parallelism }),
+    ...(backend === undefined ? {} : { backend }),
+    ...(dataDir === undefined ? {} : { dataDir }),
+  };
 }
 
-async function createRequest(
+/** Every failure once: a step that several targets need fails for all of them. */
+function failuresOf(
   context: CommandContext,
-  values: Values,
-  { target, imageOf }: { readonly target: BakeTarget; readonly imageOf: (target: string) => string },
-): Promise<BuildRequest> {
-  const common = [
-    ...(values.push ? ['--push'] : []),
-    ...(values['no-cache'] ? ['--no-cache'] : []),
-    ...(values.pull ? ['--pull'] : []),
-    ...(values.backend === undefined ? [] : [`--backend=${values.backend}`]),
-    ...(values['data-dir'] === undefined ? [] : [`--data-dir=${values['data-dir']}`]),
-  ];
-  const options = parseOptions(BUILD_OPTIONS, [...common, ...toBuildArguments(target, imageOf)]);
-  const request = await createBuildRequest(context, options.values, options.positionals[0]!);
-  const text = target['dockerfile-inline'];
-  return text === undefined
-    ? request
-    : { ...request, dockerfile: { kind: 'text', text, fileName: 'dockerfile-inline' } };
+  { targets }: BakeResult,
+  { showsWholeOutput }: Pick<BakeProgress, 'showsWholeOutput'>,
+): readonly string[] {
+  const style = styleFor(context.stderr, context.env);
+  const columns = context.stderr.columns() ?? 80;
+  const names = new Map<string, readonly string[]>();
+  for (const [name, outcome] of Object.entries(targets)) {
+    if (outcome.kind !== 'failed') continue;
+    const error = toBuildError(showsWholeOutput ? outcome.error : advisePlain(outcome.error));
+    const text = formatError(error, { columns, style });
+    names.set(text, [...(names.get(text) ?? []), name]);
+  }
+  return [...names].map(([text, failed]) => `${style.bold(failed.join(', '))}\n${text}`);
 }
 
-function writeMetadata({ cwd }: CommandContext, path: string, outcomes: ReadonlyMap<string, BakeOutcome>): void {
-  const documents = [...outcomes].flatMap(([name, outcome]) =>
-    outcome.kind === 'built' ? [[name, toBuildMetadata(outcome.result, outcome.request.annotations)] as const] : [],
+function writeMetadata({ cwd }: CommandContext, path: string, { targets }: BakeResult): void {
+  const documents = Object.entries(targets).flatMap(([name, outcome]) =>
+    outcome.kind === 'built' ? [[name, toBuildMetadata(outcome.result)] as const] : [],
   );
   const text = `${JSON.stringify(Object.fromEntries(documents), null, 2)}\n`;
   writeResultFile(path, text, { cwd, option: '--metadata-file' });

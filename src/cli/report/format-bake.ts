@@ -1,31 +1,52 @@
-import type { BuildRequest, BuildResult } from '../../backends/index.ts';
-import type { BuildError } from '../../core/index.ts';
+import type { BakeResult, TargetOutcome } from '../../backends/index.ts';
+import { digestHex } from '../../core/index.ts';
 import type { Style } from '../terminal/style.ts';
-import { formatDuration } from '../terminal/units.ts';
+import { formatDuration, formatSize } from '../terminal/units.ts';
 import { familiarName } from './format-result.ts';
 import { formatTable } from './format-table.ts';
 
-/** What became of a target. */
-export type BakeOutcome =
-  | { readonly kind: 'built'; readonly request: BuildRequest; readonly result: BuildResult }
-  | { readonly kind: 'failed'; readonly error: BuildError }
-  | { readonly kind: 'skipped'; readonly because: string };
+const SHORT_DIGEST = 12;
+type Row = readonly [result: string, time: string, size: string, digest: string, names: string];
 
-/** One line for every target; those without an outcome were not begun. */
-export function formatBake(
-  targets: readonly string[],
-  outcomes: ReadonlyMap<string, BakeOutcome>,
-  style: Style,
-): string {
-  const rows = targets.map((name) => [name, ...toCells(outcomes.get(name), style)]);
-  return formatTable(['TARGET', 'RESULT', 'IMAGE'], rows);
+/** One line for every target: what became of it, in which time, how large it is, and how it is called. */
+export function formatBake({ targets }: Pick<BakeResult, 'targets'>, style: Style): string {
+  const rows = Object.entries(targets).map(([name, outcome]) => [name, ...toRow(outcome, style)]);
+  return formatTable(['TARGET', 'RESULT', 'TIME', 'SIZE', 'DIGEST', 'IMAGE'], rows);
 }
 
-function toCells(outcome: BakeOutcome | undefined, style: Style): readonly [string, string] {
-  if (outcome === undefined) return [style.dim('not begun'), ''];
-  if (outcome.kind === 'failed') return [style.red('failed'), ''];
-  if (outcome.kind === 'skipped') return [style.dim(`skipped: needs ${outcome.because}`), ''];
-  const { durationMs, references, digest } = outcome.result;
-  const names = references.map(familiarName).join(', ');
-  return [`${style.green('built')} in ${formatDuration(durationMs)}`, names || digest];
+function toRow(outcome: TargetOutcome, style: Style): Row {
+  switch (outcome.kind) {
+    case 'built': {
+      const { durationMs, references, digest, sizeBytes } = outcome.result;
+      return [
+        style.green('built'),
+        formatDuration(durationMs),
+        formatSize(sizeBytes),
+        digestHex(digest).slice(0, SHORT_DIGEST),
+        references.map(familiarName).join(', '),
+      ];
+    }
+    case 'failed':
+      return [style.red('failed'), '', '', '', style.dim(outcome.error.code)];
+    case 'skipped':
+      return [style.yellow('skipped'), '', '', '', style.dim(`needs ${outcome.because}`)];
+    case 'cancelled':
+      return [style.dim('cancelled'), '', '', '', ''];
+  }
+}
+
+/** The verdicts as one line for programs that read `--progress=rawjson`. */
+export function bakeDocument({ targets, durationMs }: BakeResult, time: number): Readonly<Record<string, unknown>> {
+  const verdicts = Object.entries(targets).map(([name, outcome]) => [name, verdictOf(outcome)]);
+  return { kind: 'bake-completed', time, durationMs, targets: Object.fromEntries(verdicts) };
+}
+
+function verdictOf(outcome: TargetOutcome): Readonly<Record<string, unknown>> {
+  if (outcome.kind === 'failed') {
+    const { code, message } = outcome.error;
+    return { kind: 'failed', code, message };
+  }
+  if (outcome.kind !== 'built') return outcome;
+  const { digest, references, sizeBytes, durationMs } = outcome.result;
+  return { kind: 'built', digest, references, sizeBytes, durationMs };
 }

@@ -2,19 +2,11 @@ import { isAbsolute, join } from 'node:path';
 import type { BakeTarget } from '../../bake/index.ts';
 
 const HERE = 'cwd://';
-const TARGET = 'target:';
 
-/**
- * The command line of `zlayer build` that a target of a bake file stands for.
- *
- * @param imageOf the image of a target that this one needs, as a value of `--build-context`.
- */
-export function toBuildArguments(target: BakeTarget, imageOf: (target: string) => string): readonly string[] {
+/** The command line of `zlayer build` that a target of a bake file stands for. */
+export function toBuildArguments(target: BakeTarget): readonly string[] {
   const context = withoutScheme(target.context ?? '.');
-  const contexts = Object.entries(target.contexts ?? {}).map(
-    ([name, value]) =>
-      `${name}=${value.startsWith(TARGET) ? imageOf(value.slice(TARGET.length)) : withoutScheme(value)}`,
-  );
+  const contexts = Object.entries(target.contexts ?? {}).map(([name, value]) => `${name}=${withoutScheme(value)}`);
   return [
     ...each('annotation', target.annotations),
     ...each('build-arg', pairs(target.args)),
