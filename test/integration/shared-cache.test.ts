@@ -1,22 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type BuildEvent, type BuildRequest, type BuildResult, build } from '../../src/index.ts';
 import { type DockerRegistry, missingPrograms, startDockerRegistry } from '../registry/docker-registry.ts';
 import { importBusybox, missingForRun } from './busybox-image.ts';
+import { buildOn, createMachines, type Observed, verdicts, warnings } from './machines.ts';
 import { S3_KEY, type S3Store, startS3Store } from './s3-store.ts';
 
-const home = mkdtempSync(join(tmpdir(), 'zlayer-shared-cache-'));
-afterAll(() => rmSync(home, { recursive: true, force: true }));
-
-let machines = 0;
-
-/** A store of its own: another machine. */
-function machine(): string {
-  machines += 1;
-  return join(home, `machine-${machines}`);
-}
+const { home, machine, contextOf, remove } = createMachines('shared-cache');
+afterAll(remove);
 
 const TWO_STAGES = `FROM scratch AS tools
 COPY tool /tool
@@ -26,34 +17,7 @@ COPY --from=tools /tool /bin/tool
 COPY b.txt /b
 `;
 
-function contextOf(files: Readonly<Record<string, string>>): string {
-  const directory = mkdtempSync(join(home, 'context-'));
-  mkdirSync(directory, { recursive: true });
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
-  return directory;
-}
-
 const FILES = { Dockerfile: TWO_STAGES, 'a.txt': 'a', 'b.txt': 'b', tool: 'tool' };
-
-interface Observed {
-  readonly result: BuildResult;
-  readonly events: readonly BuildEvent[];
-}
-
-async function run(dataDir: string, path: string, options: Partial<BuildRequest>): Promise<Observed> {
-  const events: BuildEvent[] = [];
-  const request: BuildRequest = { context: { kind: 'directory', path }, dataDir, ...options };
-  const result = await build(request, { onEvent: (event) => events.push(event) });
-  return { result, events };
-}
-
-function verdicts({ result }: Observed): readonly string[] {
-  return result.steps.filter(({ name }) => /COPY|RUN/.test(name)).map(({ verdict }) => verdict.kind);
-}
-
-function warnings({ events }: Observed): readonly string[] {
-  return events.flatMap((event) => (event.kind === 'warning' ? [`${event.code}: ${event.message}`] : []));
-}
 
 describe('a local shared cache', () => {
   const directory = join(home, 'cache');
@@ -62,8 +26,8 @@ describe('a local shared cache', () => {
 
   it('gives another machine every step, and the same layers', async () => {
     const context = contextOf(FILES);
-    const first = await run(machine(), context, { cacheTo: max });
-    const second = await run(machine(), context, { cacheFrom: from });
+    const first = await buildOn(machine(), context, { cacheTo: max });
+    const second = await buildOn(machine(), context, { cacheFrom: from });
     expect(verdicts(first)).toEqual(['run', 'run', 'run', 'run']);
     expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
     expect(second.result.config.rootfs).toEqual(first.result.config.rootfs);
@@ -72,8 +36,8 @@ describe('a local shared cache', () => {
   it('has the steps of the image alone with mode min', async () => {
     const context = contextOf({ ...FILES, tool: 'another' });
     const least = join(home, 'cache-min');
-    await run(machine(), context, { cacheTo: [{ kind: 'local', directory: least, mode: 'min' }] });
-    const second = await run(machine(), context, { cacheFrom: [{ kind: 'local', directory: least }] });
+    await buildOn(machine(), context, { cacheTo: [{ kind: 'local', directory: least, mode: 'min' }] });
+    const second = await buildOn(machine(), context, { cacheFrom: [{ kind: 'local', directory: least }] });
     expect(second.result.steps.find(({ name }) => name.includes('COPY tool'))?.verdict.kind).toBe('run');
     expect(second.result.steps.find(({ name }) => name.includes('COPY b.txt'))?.verdict.kind).toBe('cached');
   });
@@ -84,7 +48,7 @@ describe('a local shared cache', () => {
     const blobs = join(bounded, 'blobs/sha256');
     const counts: number[] = [];
     for (const text of ['one', 'two', 'three']) {
-      await run(machine(), contextOf({ ...FILES, 'a.txt': text }), { cacheTo: target });
+      await buildOn(machine(), contextOf({ ...FILES, 'a.txt': text }), { cacheTo: target });
       counts.push(readdirSync(blobs).length);
     }
     expect(counts[2]).toBe(counts[0]);
@@ -92,11 +56,11 @@ describe('a local shared cache', () => {
 
   it('is a warning that names it when it is missing, broken, or something else', async () => {
     const broken = join(home, 'cache-broken');
-    await run(machine(), contextOf(FILES), { cacheTo: [{ kind: 'local', directory: broken, mode: 'max' }] });
+    await buildOn(machine(), contextOf(FILES), { cacheTo: [{ kind: 'local', directory: broken, mode: 'max' }] });
     const index = JSON.parse(readFileSync(join(broken, 'index.json'), 'utf8')) as { manifests: [{ digest: string }] };
     writeFileSync(join(broken, 'blobs/sha256', index.manifests[0].digest.slice(7)), '{}');
     const missing = join(home, 'cache-missing');
-    const observed = await run(machine(), contextOf(FILES), {
+    const observed = await buildOn(machine(), contextOf(FILES), {
       cacheFrom: [
         { kind: 'local', directory: missing },
         { kind: 'local', directory: broken },
@@ -113,10 +77,10 @@ describe('a local shared cache', () => {
     const file = join(home, 'a-file');
     writeFileSync(file, '');
     const target = { kind: 'local', directory: file, mode: 'max' } as const;
-    await expect(run(machine(), contextOf(FILES), { cacheTo: [target] })).rejects.toMatchObject({
+    await expect(buildOn(machine(), contextOf(FILES), { cacheTo: [target] })).rejects.toMatchObject({
       code: 'OUTPUT_FAILED',
     });
-    const observed = await run(machine(), contextOf(FILES), { cacheTo: [{ ...target, ignoreError: true }] });
+    const observed = await buildOn(machine(), contextOf(FILES), { cacheTo: [{ ...target, ignoreError: true }] });
     expect(warnings(observed).join()).toContain(`CacheNotExported: The cache ${file} was not written`);
   });
 });
@@ -143,9 +107,9 @@ describe('a shared cache in a bucket', () => {
   it('gives another machine every step, though the store stumbles', async () => {
     const context = contextOf({ ...FILES, tool: 'in a bucket' });
     bucket.stumble(1);
-    await run(machine(), context, { cacheTo: [{ ...location('main'), mode: 'max' }] });
+    await buildOn(machine(), context, { cacheTo: [{ ...location('main'), mode: 'max' }] });
     bucket.stumble(1);
-    const second = await run(machine(), context, { cacheFrom: [location('main')] });
+    const second = await buildOn(machine(), context, { cacheFrom: [location('main')] });
     expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
     expect([...bucket.objects.keys()]).toContain('team/caches/manifests/main');
   });
@@ -154,15 +118,15 @@ describe('a shared cache in a bucket', () => {
     const context = contextOf({ ...FILES, tool: 'twice' });
     const dataDir = machine();
     const target = [{ ...location('twice'), mode: 'max' }] as const;
-    await run(dataDir, context, { cacheTo: target });
+    await buildOn(dataDir, context, { cacheTo: target });
     const before = bucket.served.length;
-    await run(dataDir, context, { cacheTo: target });
+    await buildOn(dataDir, context, { cacheTo: target });
     const puts = bucket.served.slice(before).filter((line) => line.startsWith('PUT'));
     expect(puts).toEqual(['PUT team/caches/manifests/twice']);
   });
 
   it('is a warning when the key is wrong, and when there is none yet', async () => {
-    const observed = await run(machine(), contextOf(FILES), {
+    const observed = await buildOn(machine(), contextOf(FILES), {
       cacheFrom: [{ ...location('main'), secretAccessKey: 'wrong' }, location('nothing')],
     });
     expect(warnings(observed).toSorted()).toEqual([
@@ -187,8 +151,8 @@ describe.skipIf(missingPrograms('docker-registry').length > 0)('a shared cache i
   it('gives another machine every step; only what the image needs is fetched', async () => {
     const reference = `${registry.host}/team/cache:main`;
     const context = contextOf({ ...FILES, tool: 'in a registry' });
-    await run(machine(), context, { cacheTo: [{ kind: 'registry', reference, mode: 'max' }] });
-    const second = await run(machine(), context, { cacheFrom: [{ kind: 'registry', reference }] });
+    await buildOn(machine(), context, { cacheTo: [{ kind: 'registry', reference, mode: 'max' }] });
+    const second = await buildOn(machine(), context, { cacheFrom: [{ kind: 'registry', reference }] });
     expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
     expect(second.result.layers).toHaveLength(3);
     // The cache's config and the image's layers: that of stage `tools` is in no image.
@@ -199,10 +163,10 @@ describe.skipIf(missingPrograms('docker-registry').length > 0)('a shared cache i
     const reference = `${registry.host}/team/again:main`;
     const context = contextOf({ ...FILES, tool: 'again' });
     const target = [{ kind: 'registry', reference, mode: 'max' }] as const;
-    await run(machine(), context, { cacheTo: target });
-    const again = await run(machine(), context, { cacheFrom: target, cacheTo: target });
+    await buildOn(machine(), context, { cacheTo: target });
+    const again = await buildOn(machine(), context, { cacheFrom: target, cacheTo: target });
     expect(transfers(again, 'pull')).toHaveLength(1 + 3);
-    const third = await run(machine(), context, { cacheFrom: target });
+    const third = await buildOn(machine(), context, { cacheFrom: target });
     expect(verdicts(third)).toEqual(['cached', 'cached', 'cached', 'cached']);
   });
 
@@ -210,18 +174,18 @@ describe.skipIf(missingPrograms('docker-registry').length > 0)('a shared cache i
     const from = `${registry.host}/team/from:main`;
     const to = `${registry.host}/other/to:main`;
     const context = contextOf({ ...FILES, tool: 'moved' });
-    await run(machine(), context, { cacheTo: [{ kind: 'registry', reference: from, mode: 'max' }] });
-    await run(machine(), context, {
+    await buildOn(machine(), context, { cacheTo: [{ kind: 'registry', reference: from, mode: 'max' }] });
+    await buildOn(machine(), context, {
       cacheFrom: [{ kind: 'registry', reference: from }],
       cacheTo: [{ kind: 'registry', reference: to, mode: 'max' }],
     });
-    const third = await run(machine(), context, { cacheFrom: [{ kind: 'registry', reference: to }] });
+    const third = await buildOn(machine(), context, { cacheFrom: [{ kind: 'registry', reference: to }] });
     expect(verdicts(third)).toEqual(['cached', 'cached', 'cached', 'cached']);
   });
 
   it('goes on without a registry that cannot be reached', async () => {
     const reference = '127.0.0.1:1/team/cache:main';
-    const observed = await run(machine(), contextOf(FILES), { cacheFrom: [{ kind: 'registry', reference }] });
+    const observed = await buildOn(machine(), contextOf(FILES), { cacheFrom: [{ kind: 'registry', reference }] });
     expect(warnings(observed).join()).toContain(`The cache ${reference} is not used`);
   });
 
@@ -232,12 +196,12 @@ describe.skipIf(missingPrograms('docker-registry').length > 0)('a shared cache i
       await importBusybox(maker);
       const base = `${registry.host}/bases/busybox:1`;
       const publish = contextOf({ Dockerfile: 'FROM localhost/busybox:latest\n' });
-      await run(maker, publish, { tags: [base], push: true });
+      await buildOn(maker, publish, { tags: [base], push: true });
       const reference = `${registry.host}/team/run:main`;
       const context = contextOf({ Dockerfile: `FROM ${base}\nCOPY x /x\nRUN cat /x > /y && date >> /y\n`, x: 'x' });
-      const first = await run(machine(), context, { cacheTo: [{ kind: 'registry', reference, mode: 'max' }] });
+      const first = await buildOn(machine(), context, { cacheTo: [{ kind: 'registry', reference, mode: 'max' }] });
       const another = machine();
-      const second = await run(another, context, { cacheFrom: [{ kind: 'registry', reference }] });
+      const second = await buildOn(another, context, { cacheFrom: [{ kind: 'registry', reference }] });
       expect(verdicts(second)).toEqual(['cached', 'cached']);
       expect(second.result.config.rootfs).toEqual(first.result.config.rootfs);
       const response = await fetch(`http://${registry.host}/v2/team/run/manifests/main`, {

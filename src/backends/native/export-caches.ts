@@ -1,7 +1,7 @@
 import type { CacheRecord } from '../../cache/index.ts';
 import type { RunContext } from '../../core/index.ts';
 import { blobOf, type LayerRef } from '../../oci/index.ts';
-import { fetchLayer } from './fetch-layer.ts';
+import { fetchMissing } from './fetch-layer.ts';
 import { retryWithoutLost } from './lost-layers.ts';
 import type { BuildDeps, SolvedBuild } from './solve-request.ts';
 
@@ -30,10 +30,7 @@ export async function exportCaches(
   const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
   const inImage = new Set(layers.map((layer) => layer.diffId));
   const fetch = (layer: LayerRef, inner: RunContext): Promise<void> =>
-    fetchLayer({ ...deps, shared }, layer, inner).catch((error: unknown) => {
-      if (!inner.signal.aborted) lost.add(layer, error);
-      throw error;
-    });
+    fetchMissing({ ...deps, shared, onFailure: lost.add }, [layer], inner);
   await targets.staged();
   for (const { target, storage } of targets.opened) {
     await retryWithoutLost(

@@ -83,6 +83,21 @@ function nowhere({ blob }: LayerRef): BuildError {
 }
 
 /** `fetchLayer` for all layers side by side; the client bounds how many move at once. */
-export async function fetchMissing(deps: FetchDeps, layers: readonly LayerRef[], context: RunContext): Promise<void> {
-  await Promise.all(layers.map((layer) => fetchLayer(deps, layer, context)));
+export async function fetchMissing(
+  deps: FetchDeps & { readonly onFailure?: (layer: LayerRef, error: unknown) => void },
+  layers: readonly LayerRef[],
+  context: RunContext,
+): Promise<void> {
+  const fetchOne = (layer: LayerRef): Promise<void> =>
+    fetchLayer(deps, layer, context).catch((error: unknown) => {
+      if (!context.signal.aborted) deps.onFailure?.(layer, error);
+      throw error;
+    });
+  await settleAll(layers.map(fetchOne));
+}
+
+/** Waits for all, so that nothing of a failed attempt is under way in the next. @throws the first failure. */
+async function settleAll(works: ReadonlyArray<Promise<void>>): Promise<void> {
+  await Promise.allSettled(works);
+  await Promise.all(works);
 }

@@ -2,6 +2,8 @@ import {
   type BuildEvent,
   type CacheVerdict,
   type Digest,
+  ERROR_CODES,
+  type ErrorKind,
   isBuildError,
   type RunContext,
   toBuildError,
@@ -63,22 +65,36 @@ export async function retryWithoutLost<T>(
   context: RunContext,
 ): Promise<T> {
   const ran = new Map<string, CacheVerdict>();
-  for (;;) {
-    const before = lost.losses.length;
+  let told = lost.losses.length;
+  for (let stale = 0; ; ) {
+    // It is no failure of the build when a step finds a layer gone: whether it is one is known when the attempt has ended.
+    const failures: BuildEvent[] = [];
     const emit = (event: BuildEvent): void => {
-      // It is no failure of the build when a step finds a layer gone.
-      if (event.kind === 'vertex-failed' && lost.losses.length > before) return;
-      context.emit(withVerdict(ran, event));
+      if (event.kind === 'vertex-failed' && LOSSES.has(ERROR_CODES[event.code].kind)) failures.push(event);
+      else context.emit(withVerdict(ran, event));
+    };
+    const fail = (error: unknown): never => {
+      for (const event of failures) context.emit(event);
+      throw error;
     };
     try {
       return await attempt({ context: { ...context, emit }, ran });
     } catch (error) {
-      const losses = lost.losses.slice(before).filter(({ layer }) => !isBase(layer));
-      if (losses.length === 0 || context.signal.aborted || !mayBeLoss(error)) throw error;
+      if (context.signal.aborted || !isBuildError(error) || !LOSSES.has(error.kind)) return fail(error);
+      const losses = lost.losses.slice(told).filter(({ layer }) => !isBase(layer));
+      told = lost.losses.length;
+      stale = losses.length > 0 ? 0 : stale + 1;
+      if (stale > (error.kind === 'cancelled' ? MAX_STALE : 0)) return fail(error);
       for (const loss of losses) warn(loss, consequence, context);
     }
   }
 }
+
+/** What a missing layer shows itself as, or the work that is broken off for it. A step that fails by itself fails again. */
+const LOSSES: ReadonlySet<ErrorKind> = new Set(['corrupt', 'unavailable', 'auth', 'not-found', 'cancelled']);
+
+/** An attempt may wait for work that the one before has broken off, and be cancelled with it: so often, at most. */
+const MAX_STALE = 8;
 
 /** A step that ran in an earlier attempt has run, though this one finds its result in the cache. */
 function withVerdict(ran: Map<string, CacheVerdict>, event: BuildEvent): BuildEvent {
@@ -86,11 +102,6 @@ function withVerdict(ran: Map<string, CacheVerdict>, event: BuildEvent): BuildEv
   if (event.verdict.kind === 'run') ran.set(event.vertex, event.verdict);
   const verdict = event.verdict.kind === 'cached' ? ran.get(event.vertex) : undefined;
   return verdict === undefined ? event : { ...event, verdict };
-}
-
-/** A step that failed by itself fails again; the work that was broken off for another's loss does not. */
-function mayBeLoss(error: unknown): boolean {
-  return isBuildError(error) && ['corrupt', 'unavailable', 'auth', 'not-found', 'cancelled'].includes(error.kind);
 }
 
 function warn({ layer: { blob, origin }, reason }: Loss, consequence: string, { emit }: RunContext): void {
