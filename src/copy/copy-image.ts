@@ -1,6 +1,7 @@
 import { isBuildError, type RunContext } from '../core/index.ts';
 import { type Descriptor, isIndexType, readDocument, selectManifest } from '../oci/index.ts';
 import { platformError } from '../registry/index.ts';
+import { checkReferrers, copyReferrers } from './copy-referrers.ts';
 import { openSource } from './open-source.ts';
 import type { CopiedImage, CopyDeps, CopyRequest, ImageSource } from './types.ts';
 import { writeImage } from './write-image.ts';
@@ -15,6 +16,7 @@ import { writeImage } from './write-image.ts';
  */
 export async function copyImage(deps: CopyDeps, request: CopyRequest, context: RunContext): Promise<CopiedImage> {
   const { source: from, destination: place } = request;
+  if (request.referrers === true) checkReferrers(request);
   // A push tells of the same bytes.
   const reading = place.kind === 'registry' ? withoutTransfers(context) : context;
   const source = await openSource(deps, from, reading);
@@ -26,7 +28,8 @@ export async function copyImage(deps: CopyDeps, request: CopyRequest, context: R
       if (from.kind === 'registry' && isBuildError(error, 'BLOB_DIGEST_MISMATCH')) return write();
       throw error;
     });
-    return { descriptor: root, ...counts, referrers: 0 };
+    const referrers = request.referrers === true ? await copyReferrers(deps, { request, source, root }, context) : 0;
+    return { descriptor: root, ...counts, referrers };
   } finally {
     await source.close();
   }

@@ -6,8 +6,9 @@ import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { type Endpoint, hostEndpoint, originEndpoint, pullEndpoints } from './endpoint.ts';
 import { createExchange, createTokenSender } from './exchange.ts';
 import { fetchRepositories, fetchTags } from './lists.ts';
-import { deleteManifest, fetchManifest, findManifest, putManifest, resolveManifest } from './manifests.ts';
+import { deleteManifest, fetchManifest, findManifest, resolveManifest } from './manifests.ts';
 import { createRedactor } from './redact.ts';
+import { fetchReferrers, putReferringManifest } from './referrers.ts';
 import { SYSTEM_TIMING } from './retry.ts';
 import { createSchemeResolver } from './scheme.ts';
 import { pushScopes, repositoryScope } from './scope.ts';
@@ -71,6 +72,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       }
     },
     pushManifest: (reference, manifest, context) => pushManifest(reference, manifest, context),
+    listReferrers: (reference, context) => fetchReferrers({ exchange }, { ...origin(reference), reference }, context),
     listRepositories: (registry, context) => fetchRepositories({ exchange }, hostEndpoint(hosts, registry), context),
     listTags: (reference, context) => fetchTags({ exchange }, origin(reference), context),
     deleteManifest: (reference, context) => deleteManifest({ exchange }, origin(reference), context),
@@ -107,7 +109,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     const scopes = pushScopes(at.endpoint.repository);
     const existing = await findManifest({ exchange }, { ...at, reference: target, scopes }, context);
     if (existing?.digest === digest && existing.mediaType === manifest.descriptor.mediaType) return;
-    await putManifest({ exchange }, { ...at, reference: target, manifest }, context);
+    await putReferringManifest({ exchange }, { ...at, reference: target, manifest }, context);
   }
 
   async function ping(registry: string, context: RunContext): Promise<void> {

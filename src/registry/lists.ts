@@ -88,7 +88,7 @@ function parseList({ endpoint, what, key }: PagedList, bytes: Buffer): readonly 
 }
 
 /** The target of `Link: <…>; rel="next"`, on the same origin. */
-function nextPage(header: string | undefined, base: URL): URL | undefined {
+export function nextPage(header: string | undefined, base: URL): URL | undefined {
   const target = /<([^>]*)>\s*;[^,]*\brel="?next\b/i.exec(header ?? '')?.[1];
   if (target === undefined || !URL.canParse(target, base.href)) return undefined;
   const url = new URL(target, base);

@@ -87,12 +87,12 @@ async function headManifest(
   return isClear ? { mediaType, digest, size } : 'unclear';
 }
 
-/** PUT under the tag, or under the digest where the reference has no tag. */
+/** PUT under the tag, or under the digest where the reference has no tag. Tells whether the registry took note of a subject. */
 export async function putManifest(
   deps: ManifestDeps,
   at: Located & { readonly manifest: FetchedManifest },
   context: RunContext,
-): Promise<void> {
+): Promise<{ readonly subjectIsKnown: boolean }> {
   const { endpoint, reference, manifest } = at;
   const { bytes, descriptor } = manifest;
   const request: RegistryRequest = {
@@ -115,6 +115,7 @@ export async function putManifest(
   ) {
     throw mismatch(at, { expected: descriptor.digest, actual: stored });
   }
+  return { subjectIsKnown: response.header('oci-subject') !== undefined };
 }
 
 /** @throws BuildError `IMAGE_NOT_FOUND`, `UNSUPPORTED` where the registry does not delete. */

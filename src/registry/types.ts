@@ -1,4 +1,4 @@
-import type { BlobId, BlobSource, Reference, RunContext } from '../core/index.ts';
+import type { BlobId, BlobSource, Digest, Reference, RunContext } from '../core/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 import type { Timing } from './retry.ts';
 import type { Timeouts } from './transport.ts';
@@ -101,8 +101,16 @@ export interface RegistryClient {
     options: { readonly mountFrom?: readonly string[] },
     context: RunContext,
   ): Promise<'existed' | 'mounted' | 'uploaded'>;
-  /** Puts a manifest under the reference's tag, or under its digest when it has no tag. */
+  /**
+   * Puts a manifest under the reference's tag, or under its digest when it has no tag. One with a subject is also put on the
+   * list of its referrers where the registry keeps none itself.
+   */
   pushManifest(reference: Reference, manifest: FetchedManifest, context: RunContext): Promise<void>;
+  /** The manifests that name a document of the registry as their subject: signatures, attestations. */
+  listReferrers(
+    reference: Reference & { readonly digest: Digest },
+    context: RunContext,
+  ): Promise<readonly Descriptor[]>;
   /** @throws BuildError `UNSUPPORTED` where the registry keeps the list to itself. */
   listRepositories(registry: string, context: RunContext): Promise<readonly string[]>;
   listTags(reference: Reference, context: RunContext): Promise<readonly string[]>;

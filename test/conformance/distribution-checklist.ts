@@ -1,8 +1,7 @@
 /** What shows that the client does what an entry of the checklist asks for: the full title of a test. */
 type Proof = string;
 
-const NO_REFERRERS = 'The client does not ask for referrers.';
-const NO_SUBJECT = 'No manifest that the client makes has a subject; one that is copied is pushed as it is.';
+const NO_FILTER = 'The client asks for all that refers to a digest.';
 const NO_CHUNK_STREAM = 'Blobs lie in the store before they are pushed: their length is always known.';
 const OF_REGISTRY = 'It asks something of a registry that the client never makes use of.';
 const SERVER_ONLY = 'It is about what a registry keeps; the test against docker-registry sees it from outside.';
@@ -123,6 +122,29 @@ export const PROVEN: Readonly<Record<string, Proof>> = {
   'content-discovery/tags-empty': 'listTags() and deleteManifest() takes null, an empty list and 404 as no tags',
   'content-discovery/tags-n': 'listTags() and deleteManifest() follows the pages to their end',
   'content-discovery/tags-link': 'listTags() and deleteManifest() follows the pages to their end',
+  'push-manifest/subject-missing-ok': 'pushManifest() of a manifest with a subject takes a subject that is not there',
+  'referrers/list': 'listReferrers() asks the registry, joins the pages, and gives nothing for what nothing refers to',
+  'referrers/list-empty':
+    'listReferrers() asks the registry, joins the pages, and gives nothing for what nothing refers to',
+  'referrers/link': 'listReferrers() asks the registry, joins the pages, and gives nothing for what nothing refers to',
+  'referrers/fallback-read':
+    'listReferrers() reads the referrers tag where the registry has no list, and takes anything else there for none',
+  'referrers/fallback-nothing':
+    'listReferrers() reads the referrers tag where the registry has no list, and takes anything else there for none',
+  'referrers/push-supported':
+    'listReferrers() asks the registry, joins the pages, and gives nothing for what nothing refers to',
+  'referrers/push-fallback':
+    'pushManifest() of a manifest with a subject adds it to the referrers tag of a registry without a list, once, with its type and annotations',
+  'referrers/push-fallback-new':
+    'pushManifest() of a manifest with a subject adds it to the referrers tag of a registry without a list, once, with its type and annotations',
+  'referrers/push-fallback-foreign':
+    'pushManifest() of a manifest with a subject leaves something else under the referrers tag alone, and says so',
+  'referrers/push-fallback-duplicate':
+    'pushManifest() of a manifest with a subject adds it to the referrers tag of a registry without a list, once, with its type and annotations',
+  'referrers/push-fallback-descriptor':
+    'pushManifest() of a manifest with a subject adds it to the referrers tag of a registry without a list, once, with its type and annotations',
+  'referrers/tag-name':
+    'referrersTag() makes a tag of sha512:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
   'deletion/manifest': 'listTags() and deleteManifest() deletes, and says when a registry does not',
   'deletion/off': 'listTags() and deleteManifest() deletes, and says when a registry does not',
 };
@@ -157,28 +179,15 @@ export const NOT_PROVEN: Readonly<Record<string, string>> = {
   'push-manifest/tags-by-parameter-missing': 'Tags are pushed one by one.',
   'push-manifest/tags-by-parameter-too-many': 'Tags are pushed one by one.',
   'push-manifest/sha512': 'The client makes sha256 digests; a manifest of another one is pushed as it is.',
-  'push-manifest/subject-missing-ok': NO_SUBJECT,
   'content-discovery/tags-n-zero': OF_REGISTRY,
   'content-discovery/tags-last': 'The client follows the link that it is given.',
   'content-discovery/tags-order': 'The order is passed on as it comes.',
-  'referrers/list': NO_REFERRERS,
-  'referrers/list-empty': NO_REFERRERS,
-  'referrers/descriptor-fields': NO_REFERRERS,
-  'referrers/filter': NO_REFERRERS,
-  'referrers/filter-ignored': NO_REFERRERS,
-  'referrers/link': NO_REFERRERS,
-  'referrers/bad-digest': NO_REFERRERS,
-  'referrers/fallback-read': NO_REFERRERS,
-  'referrers/fallback-nothing': NO_REFERRERS,
-  'referrers/push-supported': NO_SUBJECT,
-  'referrers/push-fallback': NO_SUBJECT,
-  'referrers/push-fallback-new': NO_SUBJECT,
-  'referrers/push-fallback-foreign': NO_SUBJECT,
-  'referrers/push-fallback-duplicate': NO_SUBJECT,
-  'referrers/push-fallback-descriptor': NO_SUBJECT,
-  'referrers/push-fallback-race': NO_SUBJECT,
-  'referrers/tag-name': NO_REFERRERS,
-  'referrers/delete-fallback': NO_SUBJECT,
+  'referrers/descriptor-fields': 'The client reads the digest of an entry alone, and fetches what it needs to know',
+  'referrers/filter': NO_FILTER,
+  'referrers/filter-ignored': NO_FILTER,
+  'referrers/bad-digest': 'A digest has been checked before anything is asked.',
+  'referrers/push-fallback-race': 'Known, and told where it is done: one client pushes referrers one after the other.',
+  'referrers/delete-fallback': 'An entry whose manifest is gone stays in the list under the tag.',
   'deletion/tag': NO_DELETE,
   'deletion/blob': NO_DELETE,
   'deletion/blob-off': NO_DELETE,

@@ -10,7 +10,10 @@ import { NOT_PROVEN, PROVEN } from './distribution-checklist.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const FILE = join(process.env['ZLAYER_SHARED'] ?? resolve(ROOT, '../shared'), 'conformance/distribution.json');
-const SUITES = ['auth', 'download', 'images', 'requests', 'upload'].map((name) => `test/registry/${name}.test.ts`);
+const SUITES = ['auth', 'download', 'images', 'referrers', 'requests', 'upload'].map(
+  (name) => `test/registry/${name}.test.ts`,
+);
+const UNITS = ['src/core/reference.test.ts', 'src/registry/referrers.test.ts'];
 
 /** Outcomes by the full titles of the tests. */
 async function runSuites(): Promise<ReadonlyMap<string, string>> {
@@ -19,7 +22,7 @@ async function runSuites(): Promise<ReadonlyMap<string, string>> {
     const report = join(directory, 'report.json');
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
     const options = ['--configLoader', 'runner', '--no-cache', '--reporter=json', `--outputFile=${report}`];
-    await runProgram([process.execPath, vitest, 'run', ...options, 'src/core/reference.test.ts', ...SUITES], {
+    await runProgram([process.execPath, vitest, 'run', ...options, ...UNITS, ...SUITES], {
       cwd: ROOT,
       // The outer run must not speak to the inner one.
       env: Object.fromEntries(

@@ -74,6 +74,8 @@ export interface FaultRegistryOptions {
   readonly location?: (path: string, host: string) => string;
   readonly chunkMinLength?: number;
   readonly mountAllowed?: boolean;
+  /** Lists what refers to a digest, and takes note of subjects; so many on a page. */
+  readonly referrersPerPage?: number;
 }
 
 export interface FaultRegistry {
@@ -283,7 +285,7 @@ function refuse(
 function route(state: State, request: Request): Answer {
   const { pathname } = request.url;
   if (pathname === '/token') return issueToken(state, request);
-  const path = /^\/v2\/(?:(.+?)\/(manifests|blobs\/uploads|blobs|tags)(?:\/(.*))?)?$/.exec(pathname);
+  const path = /^\/v2\/(?:(.+?)\/(manifests|blobs\/uploads|blobs|tags|referrers)(?:\/(.*))?)?$/.exec(pathname);
   if (path === null)
     return { status: 404, headers: { 'content-type': 'text/plain' }, body: Buffer.from('404 page not found') };
   const [, repository = '', kind, name = ''] = path;
@@ -292,6 +294,7 @@ function route(state: State, request: Request): Answer {
   if (kind === 'manifests') return serveManifest(state, request, `${repository}@${name}`);
   if (kind === 'blobs') return serveBlob(state, request, `${repository}@${name}`);
   if (kind === 'blobs/uploads') return serveUpload(state, request, { repository, id: name });
+  if (kind === 'referrers') return serveReferrers(state, request, { repository, digest: name });
   if (kind === 'tags') return serveTags(state, request, repository);
   return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') };
 }
@@ -384,11 +387,18 @@ function serveManifest(state: State, request: Request, key: string): Answer {
     const missing = missingParts(state, repository, request.body);
     if (missing !== undefined) return refuse(400, 'MANIFEST_BLOB_UNKNOWN', `${missing} is not here`);
     const mediaType = request.headers['content-type'] ?? '';
+    const { subject } = JSON.parse(request.body.toString()) as { subject?: { digest: string } };
     for (const reference of [name, digest])
       state.manifests.set(`${repository}@${reference}`, { bytes: request.body, mediaType });
     return {
       status: 201,
-      headers: { location: `/v2/${repository}/manifests/${digest}`, 'docker-content-digest': digest },
+      headers: {
+        location: `/v2/${repository}/manifests/${digest}`,
+        'docker-content-digest': digest,
+        ...(subject === undefined || state.options.referrersPerPage === undefined
+          ? {}
+          : { 'oci-subject': subject.digest }),
+      },
     };
   }
   if (stored === undefined) return refuse(404, 'MANIFEST_UNKNOWN');
@@ -492,6 +502,31 @@ function finishUpload(
   return {
     status: 201,
     headers: { location: `/v2/${upload.repository}/blobs/${wanted}`, 'docker-content-digest': wanted },
+  };
+}
+
+function serveReferrers(
+  state: State,
+  { url }: Request,
+  { repository, digest }: { readonly repository: string; readonly digest: string },
+): Answer {
+  const { referrersPerPage } = state.options;
+  if (referrersPerPage === undefined) return refuse(404, 'UNSUPPORTED');
+  const all = [...state.manifests]
+    .filter(([key]) => key.startsWith(`${repository}@sha256:`))
+    .map(([key, { bytes, mediaType }]) => ({
+      descriptor: { mediaType, digest: key.slice(repository.length + 1), size: bytes.length },
+      subject: (JSON.parse(bytes.toString()) as { subject?: { digest: string } }).subject?.digest,
+    }))
+    .filter(({ subject }) => subject === digest);
+  const start = Number(url.searchParams.get('start') ?? 0);
+  const end = start + referrersPerPage;
+  const link: Record<string, string> = all.length > end ? { link: `<${url.pathname}?start=${end}>; rel="next"` } : {};
+  const manifests = all.slice(start, end).map(({ descriptor }) => descriptor);
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/vnd.oci.image.index.v1+json', ...link },
+    body: Buffer.from(JSON.stringify({ schemaVersion: 2, manifests })),
   };
 }
 

@@ -30,6 +30,10 @@ export const copyCommand = defineCommand({
       help: 'Copy the image of one platform of an index',
       defaultText: 'all',
     },
+    referrers: {
+      kind: 'boolean',
+      help: 'Also copy the signatures and attestations that refer to the image, from registry to registry',
+    },
     'src-creds': { kind: 'text', placeholder: 'USER[:PASSWORD]', help: 'Sign-in to the registry of SRC' },
     'dest-creds': { kind: 'text', placeholder: 'USER[:PASSWORD]', help: 'Sign-in to the registry of DST' },
     digestfile: { kind: 'text', placeholder: 'FILE', help: 'Write the digest into a file', complete: 'file' },
@@ -60,6 +64,7 @@ export const copyCommand = defineCommand({
       source,
       destination,
       platform: values.platform,
+      referrers: values.referrers,
       sourceCredentials: parseCredentials('--src-creds', values['src-creds']),
       destinationCredentials: parseCredentials('--dest-creds', values['dest-creds']),
       dataDir: values['data-dir'],
@@ -81,13 +86,18 @@ function parseCredentials(option: string, text: string | undefined): CopyInput['
 
 function report(
   { stdout, stderr }: CommandContext,
-  { descriptor: { digest }, sent, existed, mounted }: CopiedImage,
+  { descriptor: { digest }, sent, existed, mounted, referrers }: CopiedImage,
   how: { readonly destination: string; readonly quiet: boolean; readonly toStdout: boolean },
 ): void {
   const out = how.toStdout ? stderr : stdout;
   out.write(how.quiet ? `${digest}\n` : `${how.destination}: ${digest}\n`);
   if (how.quiet) return;
-  const parts = [`${sent} sent`, `${existed} there already`, ...(mounted === 0 ? [] : [`${mounted} mounted`])];
+  const parts = [
+    `${sent} sent`,
+    `${existed} there already`,
+    ...(mounted === 0 ? [] : [`${mounted} mounted`]),
+    ...(referrers === 0 ? [] : [`${referrers} referrers`]),
+  ];
   stderr.write(`${parts.join(', ')}\n`);
 }
 
