@@ -39,8 +39,9 @@ export function createMountTravel(locations: readonly MountsSource[]): BuildMoun
 
 function createSource({ location, storage }: MountsSource): MountTravel['fill'] {
   let reading: Promise<StoredMounts | undefined> | undefined;
+  const broken = new Set<string>();
   return async (mount, context) => {
-    if (location.ids?.includes(mount.id) === false) return false;
+    if (location.ids?.includes(mount.id) === false || broken.has(mount.id)) return false;
     const quiet = withoutTransfers(context);
     reading ??= readOrWarn(storage, quiet);
     const stored = (await reading)?.mounts.find(({ id }) => id === mount.id);
@@ -53,6 +54,7 @@ function createSource({ location, storage }: MountsSource): MountTravel['fill'] 
     } catch (error) {
       if (isBuildError(error, 'CANCELLED') || context.signal.aborted) throw error;
       warn(`The cache mount ${mount.id} of ${storage.name} is not used`, error, context);
+      broken.add(mount.id);
       await mount.files.clear(context);
       return false;
     } finally {

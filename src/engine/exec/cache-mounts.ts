@@ -81,7 +81,6 @@ async function openCache(
   const cache = caches[0] as WantedCache;
   for (let instance = 0; ; instance += 1) {
     const home = await provideCache(deps, { cache, instance }, context);
-    await refill(deps, { id: cache.mount.id, home }, context);
     const lock = await acquireFileLock({ path: join(home, 'lock'), mode, wait }, context.signal);
     if (lock === undefined) continue;
     deps.travel?.use(usedMount(deps.kind, { id: cache.mount.id, instance, home, mode }));
@@ -117,7 +116,11 @@ function usedMount(
  * Fills a cache that is there and empty. It is made aside and takes the place of the empty directory in one step, while
  * nobody else uses it: whoever uses it is about to fill it.
  */
-async function refill({ kind, travel }: CacheDeps, cache: CacheHome, context: RunContext): Promise<void> {
+async function refill(
+  { kind, travel }: Pick<CacheDeps, 'kind' | 'travel'>,
+  cache: CacheHome,
+  context: RunContext,
+): Promise<void> {
   const files = join(cache.home, 'files');
   if (travel === undefined || !isEmpty(files)) return;
   const lock = await acquireFileLock(
@@ -158,7 +161,10 @@ async function provideCache(
       ['instance', String(instance)],
     ]),
   );
-  if (await lease.pinEntry('cache-mounts', key)) return area.path(key);
+  if (await lease.pinEntry('cache-mounts', key)) {
+    await refill({ kind, travel }, { id: cache.mount.id, home: area.path(key) }, context);
+    return area.path(key);
+  }
   const { uid, gid, mode } = cache.mount;
   const home = await area.create(key, async (path) => {
     const files = join(path, 'files');
