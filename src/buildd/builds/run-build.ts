@@ -1,6 +1,7 @@
 import { type BuildBackend, type BuildResult, buildWith, type LoadedRequest, planWith } from '../../backends/index.ts';
 import { BuildError, type BuildEvent, type RunContext, throwIfCancelled, toBuildError } from '../../core/index.ts';
 import { toErrorMessage, type BuildRequest as WireRequest } from '../../rpc/index.ts';
+import { holdTrees } from '../request/hold-trees.ts';
 import { loadWireRequest, type WireRequestDeps } from '../request/load-wire-request.ts';
 import type { BuildQueue } from './queue.ts';
 import { createEventTranslator, type EventTranslator, type WireEvent } from './to-wire-events.ts';
@@ -32,7 +33,9 @@ export async function runBuild(
   const { id, append } = job;
   append({ case: 'accepted', value: { requestId: id } });
   let leave: (() => void) | undefined;
+  let release: (() => void) | undefined;
   try {
+    release = await holdTrees(deps.contexts, job.message, signal);
     leave = await deps.queue.enter(signal, (position) => append({ case: 'queued', value: { position } }));
     append({ case: 'finished', value: await runQueued(deps, job, signal) });
     return undefined;
@@ -42,6 +45,7 @@ export async function runBuild(
     return error;
   } finally {
     leave?.();
+    release?.();
   }
 }
 

@@ -6,10 +6,16 @@ export interface TreeLimits {
   readonly maxEntries: number;
   /** Sum of all files. */
   readonly maxBytes: number;
+  /** Sum of all paths and targets of links. */
+  readonly maxTextBytes: number;
 }
 
-/** Bounds the memory that one offer takes: about 200 bytes an entry. */
-export const DEFAULT_TREE_LIMITS: TreeLimits = { maxEntries: 500_000, maxBytes: 64 * 2 ** 30 };
+/** Bounds the memory that one offer takes: about 200 bytes an entry, besides its texts. */
+export const DEFAULT_TREE_LIMITS: TreeLimits = {
+  maxEntries: 500_000,
+  maxBytes: 64 * 2 ** 30,
+  maxTextBytes: 64 * 2 ** 20,
+};
 
 const MAX_PATH_BYTES = 4096;
 const MAX_NAME_BYTES = 255;
@@ -33,6 +39,7 @@ export function createTreeChecker(limits: TreeLimits = DEFAULT_TREE_LIMITS): Tre
   let last: BytePath | undefined;
   let entries = 0;
   let sizeBytes = 0;
+  let textBytes = 0;
   return {
     check(entry) {
       checkPath(entry.path);
@@ -46,6 +53,8 @@ export function createTreeChecker(limits: TreeLimits = DEFAULT_TREE_LIMITS): Tre
       last = entry.path;
       entries += 1;
       sizeBytes += entry.sizeBytes;
+      textBytes += entry.path.length + entry.target.length;
+      if (textBytes > limits.maxTextBytes) throw tooLarge(`paths of more than ${limits.maxTextBytes} bytes`);
       if (entries > limits.maxEntries) throw tooLarge(`more than ${limits.maxEntries} entries`);
       if (sizeBytes > limits.maxBytes) throw tooLarge(`more than ${limits.maxBytes} bytes`);
       if (entry.type === 'directory') directories.add(entry.path);

@@ -96,12 +96,18 @@ describe('offer()', () => {
 
   it('refuses more entries than allowed', async () => {
     store.close();
-    store = openContextStore({ directory, maxBytes: 1 << 20, limits: { maxEntries: 2, maxBytes: 10 } });
+    store = openContextStore({
+      directory,
+      maxBytes: 1 << 20,
+      limits: { maxEntries: 2, maxBytes: 10, maxTextBytes: 20 },
+    });
     const contexts = store.of(ALICE);
     await expect(contexts.offer(streamOf(file('a', ''), file('b', ''), file('c', '')))).rejects.toThrow(
       'more than 2 entries',
     );
     await expect(contexts.offer(streamOf(file('a', 'x'.repeat(11))))).rejects.toThrow('more than 10 bytes');
+    const link = other('symlink', 'a', { target: 't'.repeat(20) });
+    await expect(contexts.offer(streamOf(link))).rejects.toThrow('paths of more than 20 bytes');
   });
 });
 
@@ -155,8 +161,8 @@ describe('upload()', () => {
 
   it('refuses what does not fit any more', async () => {
     const text = 'x'.repeat(1 << 20);
-    await store.of(ALICE).upload(streamOf(piece(text)));
-    await expect(store.of(BOB).upload(streamOf(piece('one byte')))).rejects.toMatchObject({ code: 'STORE_FULL' });
+    await store.of(ALICE).offer(streamOf(file('a', text)));
+    await expect(store.of(ALICE).upload(streamOf(piece(text)))).rejects.toMatchObject({ code: 'STORE_FULL' });
   });
 });
 
@@ -245,5 +251,58 @@ describe('openContextStore()', () => {
     store.close();
     store = openContextStore({ directory, maxBytes: 1 << 20 });
     expect((await store.of(ALICE).offer(streamOf(file('a', 'kept')))).missing).toEqual([]);
+  });
+});
+
+describe('the space of all clients', () => {
+  const LARGE = 300 << 10;
+  const text = (name: string): string => name.repeat(LARGE / name.length);
+  /** Offers and uploads a tree of one file. */
+  const send = async (identity: string, name: string): Promise<string> => {
+    const contexts = store.of(identity);
+    const { tree, missing } = await contexts.offer(streamOf(file('f', text(name))));
+    if (missing.length > 0) await contexts.upload(streamOf(piece(text(name))));
+    return tree;
+  };
+  const isWhole = (root: string, name: string): boolean => readFileSync(join(root, 'f'), 'utf8') === text(name);
+
+  it('is made free of what no build needs, however young, and of nothing else', async () => {
+    const open = await store.of(ALICE).openTree(await send(ALICE, 'open'), NEVER);
+    const awaited = await send(BOB, 'wait');
+    // Many builds, one after the other, in the room that is left for one.
+    for (let round = 10; round < 30; round++) {
+      const { directory: root, release } = await store.of(ALICE).openTree(await send(ALICE, `a-${round}`), NEVER);
+      expect(isWhole(root, `a-${round}`)).toBe(true);
+      release();
+    }
+    expect(isWhole(open.directory, 'open')).toBe(true);
+    const { directory: late } = await store.of(BOB).openTree(awaited, NEVER);
+    expect(isWhole(late, 'wait')).toBe(true);
+    open.release();
+    await send(BOB, 'more');
+    await send(ALICE, 'over');
+    await expect(send(ALICE, 'full')).rejects.toMatchObject({ code: 'STORE_FULL' });
+  });
+
+  it('holds uploads that were broken off, lists and copies too', async () => {
+    const contexts = store.of(ALICE);
+    const broken = (name: string) => contexts.upload(streamOf(piece(text(name), { last: false })));
+    for (const name of ['aaaa', 'bbbb', 'cccc']) await broken(name);
+    await expect(broken('dddd')).rejects.toMatchObject({ code: 'STORE_FULL' });
+    store.collect();
+    await expect(broken('dddd')).rejects.toMatchObject({ code: 'STORE_FULL' });
+    const long = Array.from({ length: 60 }, (_, index) =>
+      other('symlink', `l${10 + index}`, { target: 't'.repeat(4000) }),
+    );
+    await expect(store.of(BOB).offer(streamOf(...long))).rejects.toMatchObject({ code: 'STORE_FULL' });
+  });
+
+  it('is not filled by a tree that names one content many times', async () => {
+    const contexts = store.of(ALICE);
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const { tree } = await contexts.offer(streamOf(...names.map((name) => file(name, text('once')))));
+    await contexts.upload(streamOf(piece(text('once'))));
+    await expect(contexts.openTree(tree, NEVER)).rejects.toMatchObject({ code: 'STORE_FULL' });
+    await expect(store.of(BOB).openTree(await send(BOB, 'ours'), NEVER)).resolves.toBeDefined();
   });
 });

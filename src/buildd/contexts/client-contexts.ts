@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { BuildError, type Digest, digestHex, isDigest, throwIfCancelled } from '../../core/index.ts';
 import { createTreeChecker, type TreeLimits } from './check-tree.ts';
 import { type ContentFolder, createContentFolder, namesIn } from './content-folder.ts';
@@ -12,7 +23,10 @@ import {
   type Uploads,
 } from './receive-contents.ts';
 import { removeTree } from './remove-tree.ts';
+import { createTally } from './tally.ts';
 import { formatEntry, type TreeEntry } from './tree-entry.ts';
+import { digestsIn } from './tree-list.ts';
+import { createTreeUses } from './tree-uses.ts';
 
 /** What an offered tree still needs. */
 export interface TreeOffer {
@@ -37,15 +51,32 @@ export interface ClientContexts {
   /** @throws BuildError `CONTEXT_INVALID` when the tree was not offered, or not all of its contents were uploaded. */
   openTree(tree: string, signal: AbortSignal): Promise<OpenTree>;
   readonly folder: ContentFolder;
-  /** Trees that are laid out or offered, with when they were last used. */
-  trees(): ReadonlyArray<{ readonly tree: string; readonly usedMs: number; readonly inUse: boolean }>;
+  /** Trees that are laid out or offered. */
+  trees(): readonly KnownTree[];
+  /** The contents that a tree names; none when it is not here. */
+  contentsOf(tree: string): ReadonlySet<string>;
   removeTree(tree: string): void;
-  removeOldPartials(olderThanMs: number): void;
+  /** Bytes of uploads, offers and trees that are not complete. */
+  incompleteBytes(): number;
+  /** Removes uploads that nobody goes on with. @returns their bytes. */
+  removeOldPartials(olderThanMs: number): number;
+}
+
+/** A tree as garbage collection looks at it. */
+export interface KnownTree {
+  readonly tree: string;
+  /** When it was last offered or opened. */
+  readonly usedMs: number;
+  /** A build has it, or one that will is about to come. */
+  readonly isNeeded: boolean;
+  /** Of its list and of copies of contents; those that it shares are not counted. */
+  readonly ownBytes: number;
 }
 
 export interface ClientContextsOptions {
   readonly directory: string;
   readonly limits?: TreeLimits | undefined;
+  /** Called before bytes are kept. @throws BuildError `STORE_FULL` when there is no room for them. */
   readonly reserve: (bytes: number) => void;
 }
 
@@ -59,7 +90,8 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
   for (const place of Object.values(places)) mkdirSync(place, { recursive: true, mode: 0o700 });
   const folder = createContentFolder({ directory: `${directory}/contents`, oldDirectory: `${directory}/old` });
   const uploads: Uploads = { folder, partialDirectory: places.partial, active: new Map(), reserve: options.reserve };
-  const used = new Map<string, number>();
+  const uses = createTreeUses();
+  const unfinished = createTally(options.reserve);
   const laying = new Map<string, Promise<void>>();
   let serial = 0;
 
@@ -67,8 +99,10 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
   const offer = async (entries: AsyncIterable<TreeEntry>): Promise<TreeOffer> => {
     const temporary = `${places.tmp}/offer-${++serial}`;
     mkdirSync(temporary);
+    const { reserve, end } = unfinished.begin();
     try {
-      const { hex, digests } = await writeList(`${temporary}/list`, entries, options.limits);
+      const { hex, digests } = await writeList(`${temporary}/list`, entries, { limits: options.limits, reserve });
+      uses.offered(hex);
       publish(temporary, `${places.trees}/${hex}`);
       const missing: TreeOffer['missing'][number][] = [];
       for (const digest of digests) {
@@ -78,29 +112,28 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
       return { tree: `sha256:${hex}`, missing };
     } finally {
       rmSync(temporary, { recursive: true, force: true });
+      end();
     }
   };
   const layOut = async (hex: string, signal: AbortSignal): Promise<void> => {
     const target = `${places.trees}/${hex}/root`;
     if (statSync(target, { throwIfNoEntry: false }) !== undefined) return;
     const temporary = `${places.tmp}/tree-${++serial}`;
+    const { reserve, end } = unfinished.begin();
     try {
-      await layOutTree(folder, { listFile: listFile(hex), directory: temporary }, signal);
+      const copied = await layOutTree({ folder, reserve }, { listFile: listFile(hex), directory: temporary }, signal);
+      writeFileSync(`${places.trees}/${hex}/copied`, String(copied), { mode: 0o600 });
       renameSync(temporary, target);
     } finally {
       removeTree(temporary);
+      end();
     }
   };
   const openTree = async (tree: string, signal: AbortSignal): Promise<OpenTree> => {
     const hex = isDigest(tree) ? digestHex(tree) : '';
     if (hex === '' || !markUsed(listFile(hex))) throw unknownTree(tree);
     // From here on garbage collection leaves it alone.
-    used.set(hex, (used.get(hex) ?? 0) + 1);
-    const release = once(() => {
-      const left = (used.get(hex) ?? 1) - 1;
-      if (left > 0) used.set(hex, left);
-      else used.delete(hex);
-    });
+    const release = uses.opened(hex);
     try {
       for (let other = laying.get(hex); other !== undefined; other = laying.get(hex))
         await other.catch(() => undefined);
@@ -117,26 +150,46 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
   return {
     folder,
     offer,
-    upload: (pieces) => receiveContents(uploads, pieces),
+    upload: async (pieces) => {
+      const end = uses.uploading();
+      try {
+        return await receiveContents(uploads, pieces);
+      } finally {
+        end();
+      }
+    },
     openTree,
     trees: () =>
-      namesIn(places.trees).map((hex) => ({
-        tree: hex,
-        usedMs: statSync(listFile(hex), { throwIfNoEntry: false })?.mtimeMs ?? 0,
-        inUse: used.has(hex),
-      })),
+      namesIn(places.trees).map((hex) => {
+        const list = statSync(listFile(hex), { throwIfNoEntry: false });
+        return {
+          tree: hex,
+          usedMs: list?.mtimeMs ?? 0,
+          isNeeded: uses.isNeeded(hex),
+          ownBytes: (list?.size ?? 0) + readNumber(`${places.trees}/${hex}/copied`),
+        };
+      }),
+    contentsOf: (hex) => digestsIn(listFile(hex)),
+    incompleteBytes: () =>
+      namesIn(places.partial).reduce(
+        (sum, name) => sum + (statSync(`${places.partial}/${name}`, { throwIfNoEntry: false })?.size ?? 0),
+        unfinished.bytes,
+      ),
     removeTree: (hex) => {
       const trash = `${places.tmp}/trash-${++serial}`;
       renameSync(`${places.trees}/${hex}`, trash);
       removeTree(trash);
     },
     removeOldPartials: (olderThanMs) => {
+      let removed = 0;
       for (const name of namesIn(places.partial)) {
         const path = `${places.partial}/${name}`;
         const stats = statSync(path, { throwIfNoEntry: false });
-        if (stats !== undefined && stats.mtimeMs < olderThanMs && !uploads.active.has(name))
-          rmSync(path, { force: true });
+        if (stats === undefined || stats.mtimeMs >= olderThanMs || uploads.active.has(name)) continue;
+        rmSync(path, { force: true });
+        removed += stats.size;
       }
+      return removed;
     },
   };
 }
@@ -145,7 +198,7 @@ export function createClientContexts(options: ClientContextsOptions): ClientCont
 async function writeList(
   path: string,
   entries: AsyncIterable<TreeEntry>,
-  limits: TreeLimits | undefined,
+  { limits, reserve }: Pick<ClientContextsOptions, 'limits' | 'reserve'>,
 ): Promise<{ readonly hex: string; readonly digests: ReadonlySet<string> }> {
   const checker = createTreeChecker(limits);
   const hash = createHash('sha256');
@@ -155,6 +208,7 @@ async function writeList(
   const flush = (): void => {
     const bytes = Buffer.from(lines);
     lines = '';
+    reserve(bytes.length);
     hash.update(bytes);
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
   };
@@ -194,10 +248,11 @@ function unknownTree(tree: string): BuildError {
   });
 }
 
-function once(work: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (!isDone) work();
-    isDone = true;
-  };
+/** 0 when it is not there. */
+function readNumber(path: string): number {
+  try {
+    return Number(readFileSync(path, 'utf8'));
+  } catch {
+    return 0;
+  }
 }

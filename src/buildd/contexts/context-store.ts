@@ -18,11 +18,13 @@ export interface ContextStore {
 
 export interface ContextStoreOptions {
   readonly directory: string;
-  /** All contents of all clients; uploads beyond are refused once nothing can be removed any more. */
+  /** All that is kept for all clients; uploads beyond are refused once nothing can be removed any more. */
   readonly maxBytes: number;
   readonly limits?: TreeLimits | undefined;
 }
 
+/** Share of the space that is left to be used when there was too much. */
+const ROOMY = 0.9;
 /** Daemons that use one directory at once; each has a slot of its own. */
 const MAX_SLOTS = 64;
 
@@ -49,15 +51,19 @@ export function openContextStore(options: ContextStoreOptions): ContextStore {
     for (const name of namesIn(directory).filter(isIdentity)) of(name);
     return [...clients.values()];
   };
-  const collect = (): void => {
-    usedBytes = collectGarbage(openAll(), { maxBytes: options.maxBytes, nowMs: Date.now() });
+  const collectTo = (maxBytes: number): number => {
+    usedBytes = collectGarbage(openAll(), { maxBytes, nowMs: Date.now() });
+    return usedBytes;
   };
+  const { maxBytes } = options;
   const reserve = (bytes: number): void => {
-    if (usedBytes === undefined) collect();
-    if ((usedBytes ?? 0) + bytes > options.maxBytes) collect();
-    if ((usedBytes ?? 0) + bytes > options.maxBytes) throw full(options.maxBytes);
-    usedBytes = (usedBytes ?? 0) + bytes;
+    let used = usedBytes ?? collectTo(maxBytes);
+    // Room for more than is asked for, so that the next call need not look through everything again.
+    if (used + bytes > maxBytes) used = collectTo(Math.min(maxBytes - bytes, maxBytes * ROOMY));
+    if (used + bytes > maxBytes) throw full(maxBytes);
+    usedBytes = used + bytes;
   };
+  const collect = (): void => void collectTo(maxBytes);
   return { of, collect, close: () => lock.release() };
 }
 

@@ -1,25 +1,21 @@
 import { execFile } from 'node:child_process';
-import {
-  chmodSync,
-  constants,
-  copyFileSync,
-  createReadStream,
-  linkSync,
-  lutimesSync,
-  mkdirSync,
-  symlinkSync,
-  utimesSync,
-} from 'node:fs';
-import { createInterface } from 'node:readline';
+import { chmodSync, constants, copyFileSync, linkSync, lutimesSync, mkdirSync, symlinkSync, utimesSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { BuildError, type BytePath, bytesOfPath, textOfPath } from '../../core/index.ts';
 import type { ContentFolder } from './content-folder.ts';
 import { systemCode } from './system-code.ts';
-import { parseEntry, type TreeEntry } from './tree-entry.ts';
+import type { TreeEntry } from './tree-entry.ts';
+import { readTreeList } from './tree-list.ts';
 
 /** Other calls get their turn after this many entries. */
 const ENTRIES_A_TURN = 256;
+
+export interface LayOutDeps {
+  readonly folder: ContentFolder;
+  /** Called before a content is copied. @throws BuildError `STORE_FULL` when there is no room for it. */
+  readonly reserve: (bytes: number) => void;
+}
 
 export interface LayOutInput {
   /** File of lines of `formatEntry`, checked. */
@@ -34,9 +30,9 @@ export interface LayOutInput {
  * which shares its blocks where the file system can.
  *
  * @returns bytes that had to be copied.
- * @throws BuildError `CONTEXT_INVALID` when a content has not been uploaded.
+ * @throws BuildError `CONTEXT_INVALID` when a content has not been uploaded, `STORE_FULL`.
  */
-export async function layOutTree(folder: ContentFolder, input: LayOutInput, signal: AbortSignal): Promise<number> {
+export async function layOutTree(deps: LayOutDeps, input: LayOutInput, signal: AbortSignal): Promise<number> {
   const { listFile, directory } = input;
   const root = Buffer.from(`${directory}/`);
   const pathOf = (path: BytePath): Buffer => Buffer.concat([root, bytesOfPath(path)]);
@@ -45,15 +41,14 @@ export async function layOutTree(folder: ContentFolder, input: LayOutInput, sign
   let copiedBytes = 0;
   let count = 0;
   mkdirSync(directory, { mode: 0o755 });
-  for await (const line of createInterface({ input: createReadStream(listFile, 'utf8') })) {
+  for (const entry of readTreeList(listFile)) {
     if (++count % ENTRIES_A_TURN === 0) await nextTurn(undefined, { signal });
-    const entry = parseEntry(line);
     const path = pathOf(entry.path);
     if (entry.type === 'directory') {
       mkdirSync(path, { mode: 0o700 });
       directories.push(entry);
     } else if (entry.type === 'file') {
-      copiedBytes += (await placeFile({ folder, linked }, { entry, path })) ? entry.sizeBytes : 0;
+      copiedBytes += (await placeFile({ ...deps, linked }, { entry, path })) ? entry.sizeBytes : 0;
     } else if (entry.type === 'hard-link') {
       linkSync(pathOf(entry.target), path);
     } else if (entry.type === 'symlink') {
@@ -70,7 +65,7 @@ export async function layOutTree(folder: ContentFolder, input: LayOutInput, sign
 
 /** True when it was copied. */
 async function placeFile(
-  { folder, linked }: { readonly folder: ContentFolder; readonly linked: Set<string> },
+  { folder, reserve, linked }: LayOutDeps & { readonly linked: Set<string> },
   { entry, path }: { readonly entry: TreeEntry; readonly path: Buffer },
 ): Promise<boolean> {
   await folder.find(entry.digest);
@@ -95,6 +90,7 @@ async function placeFile(
       return false;
     }
   }
+  reserve(stats.size);
   copyFileSync(content, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   setAttributes(path, entry);
   return true;
