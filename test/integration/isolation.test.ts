@@ -1,20 +1,28 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type BuildEvent, type BuildRequest, build, isBuildError } from '../../src/index.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILDAH_PROGRAMS, createBuildah } from '../support/buildah.ts';
 import { IS_ROOT, lacksPrograms } from '../support/host.ts';
+import { type ProgramResult, runProgram } from '../support/process.ts';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { createZlayer } from '../support/zlayer.ts';
 
-// A store on an overlay, as in the root file system of a container: the kernel stacks no writable overlay on it.
-const isPossible = IS_ROOT && !lacksPrograms('isolation', [...BUILDAH_PROGRAMS, 'busybox']);
-if (!IS_ROOT) process.stderr.write('SKIPPED isolation: only root can mount an overlay for the store.\n');
+const isPossible = IS_ROOT && !lacksPrograms('isolation', [...BUILDAH_PROGRAMS, 'busybox', 'setpriv']);
+if (!IS_ROOT) process.stderr.write('SKIPPED isolation: only root can make the hosts that it is about.\n');
 
 const home = makeTempDir('isolation');
-const dataDir = join(home, 'merged/data');
 const context = join(home, 'context');
+
+/** As in a container: files of /proc are hidden, others cannot be written to. */
+const CONTAINER = [
+  'for name in kcore keys timer_list; do [ ! -e /proc/$name ] || mount --bind /dev/null /proc/$name; done',
+  'mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys',
+].join('; ');
+
+/** What a container of docker or Kubernetes has unless it asks for more. */
+const CAPABILITIES =
+  '-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap';
 
 beforeAll(() => {
   if (!isPossible) return;
@@ -22,47 +30,76 @@ beforeAll(() => {
   const dirs = ['lower', 'upper', 'work'].map((name) => `${name}dir=${join(home, name)}`).join();
   execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', dirs, join(home, 'merged')]);
   copyFileSync('/bin/busybox', join(context, 'busybox'));
-  writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "true"]\n');
-  const { env } = createBuildah(home);
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  vi.stubEnv('ZLAYER_BUILDAH_STORAGE', `overlay@${join(home, 'graph')}+${join(home, 'run')}`);
 });
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await removeTempDir(home);
-});
+afterAll(() => removeTempDir(home));
 
-const request: BuildRequest = { context: { kind: 'directory', path: context }, tags: ['presumed'], dataDir };
+/** Runs `zlayer` in a mount namespace of its own, after what `prepare` does there. */
+function runIn(prepare: string, dataDir: string, args: readonly string[]): Promise<ProgramResult> {
+  const { argv, env } = createZlayer(dataDir);
+  const storage = `overlay@${join(home, 'graph')}+${join(home, 'run')}`;
+  return runProgram(
+    ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', `${prepare}; exec "$@"`, 'sh']
+      .concat(prepare === CONTAINER ? ['setpriv', '--bounding-set', CAPABILITIES, '--inh-caps', '-all'] : [])
+      .concat(argv, args),
+    { env: { ...env, ...createBuildah(home).env, ZLAYER_BUILDAH_STORAGE: storage }, timeoutMs: 60_000 },
+  );
+}
 
 describe.runIf(isPossible)('a host on which our engine cannot isolate steps', () => {
+  const hideProgram = 'mount --bind /dev/null "$(command -v setpriv)"';
+  const dataDir = join(home, 'store');
+
   it('builds with buildah, says why, and finds the image there afterwards', async () => {
-    const warnings: Array<Extract<BuildEvent, { kind: 'warning' }>> = [];
-    const onEvent = (event: BuildEvent): void => void (event.kind === 'warning' && warnings.push(event));
-    const { references } = await build(request, { onEvent });
-    expect(references).toEqual(['docker.io/library/presumed:latest']);
-    expect(warnings).toEqual([
-      expect.objectContaining({
-        code: 'BACKEND_PASSED_OVER',
-        message: expect.stringMatching(
-          /^buildah-cli builds, because native cannot: As root: the file system of the data/,
-        ),
-      }),
-    ]);
-    const { stdout } = await createZlayer(dataDir).run(['images', '--format', 'json']);
-    expect(JSON.parse(stdout)).toMatchObject([{ repository: 'presumed' }]);
+    writeFileSync(
+      join(context, 'Dockerfile'),
+      'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "true"]\n',
+    );
+    const { stderr, exitCode } = await runIn(hideProgram, dataDir, ['build', '-t', 'passed-over', context]);
+    expect(stderr).toMatch(/! buildah-cli builds, because native cannot: As root: not installed: setpriv/);
+    expect(exitCode).toBe(0);
+    const images = await runIn(hideProgram, dataDir, ['images', '--format', 'json']);
+    expect(JSON.parse(images.stdout)).toMatchObject([{ repository: 'passed-over' }]);
   });
 
-  it('stays with our engine when that was asked for', async () => {
-    const error = await build({ ...request, backend: 'native' }).catch((thrown: unknown) => thrown);
-    expect(isBuildError(error, 'HOST_LACKS') && error.hint).toContain('in a container, to one of a volume');
+  it('stays with our engine when that is asked for, and where no step runs', async () => {
+    const named = await runIn(hideProgram, join(home, 'named'), ['build', '--backend', 'native', context]);
+    expect(named.exitCode).not.toBe(0);
+    expect(named.stderr).toContain('[HOST_LACKS]');
+    writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY busybox /bin/busybox\n');
+    const copied = await runIn(hideProgram, join(home, 'copied'), ['build', context]);
+    expect(copied.stderr).not.toContain('buildah');
+    expect(copied.exitCode).toBe(0);
   });
+});
 
-  it('stays with our engine where no step runs', async () => {
-    writeFileSync(join(context, 'Dockerfile.copy'), 'FROM scratch\nCOPY busybox /bin/busybox\n');
-    const dockerfile = { kind: 'path', path: join(context, 'Dockerfile.copy') } as const;
-    const fresh = join(home, 'merged/fresh');
-    const { digest } = await build({ ...request, dockerfile, dataDir: fresh });
-    const { stdout } = await createZlayer(fresh).run(['images', '--format', 'json']);
-    expect(JSON.parse(stdout)).toMatchObject([{ digest }]);
+describe.runIf(isPossible)('a container with the capabilities of any other, and its store in its own root', () => {
+  it('runs steps as several users, hides the container from them, and keeps what they did', async () => {
+    const sh = (script: string): string => `RUN ["/bin/busybox", "sh", "-ec", ${JSON.stringify(script)}]`;
+    const check = [
+      "ls -ln /d | awk '{ print $1, $3, $4, $9 }' | grep f",
+      'grep -l ZLAYER_DATA_DIR /proc/[0-9]*/environ 2> /dev/null && exit 9; echo hidden',
+      'touch /proc/sys/kernel/hostname 2>/dev/null && exit 8; mount -t tmpfs none /d 2>/dev/null && exit 7; id -u',
+    ].join('; ');
+    writeFileSync(
+      join(context, 'Dockerfile'),
+      [
+        'FROM scratch',
+        'COPY busybox /bin/busybox',
+        sh('/bin/busybox --install -s /bin; mkdir -m 750 /d; echo x > /d/f; chown 1000:1001 /d/f; touch /gone'),
+        sh(`rm /gone; chmod 4711 /d/f; ${check}`),
+        'USER 1000:1001',
+        sh('id -u; id -g; ls /gone 2>/dev/null && exit 6; true'),
+        '',
+      ].join('\n'),
+    );
+    const args = ['build', '--progress', 'plain', '-o', `type=tar,dest=${join(home, 'out.tar')}`, context];
+    const { stderr, exitCode } = await runIn(CONTAINER, join(home, 'merged/data'), args);
+    expect(stderr).toMatch(/-rws--x--x 1000 1001 \/?f/);
+    expect(stderr).toMatch(/ hidden\n.* 0\n/);
+    expect(stderr).toMatch(/ 1000\n.* 1001\n/);
+    expect(exitCode).toBe(0);
+    const listed = execFileSync('tar', ['-tvf', join(home, 'out.tar'), '--numeric-owner'], { encoding: 'utf8' });
+    expect(listed).toMatch(/^-rws--x--x 1000\/1001 .* d\/f$/m);
+    expect(listed).not.toContain('gone');
   });
 });

@@ -93,6 +93,10 @@ export async function openWorkbench({ store, pool, fetching }: WorkbenchDeps): P
       return opening;
     },
     close: async () => {
+      await opening?.then(
+        ({ snapshots }) => snapshots.close(),
+        () => undefined,
+      );
       for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
       await lease.release();
     },

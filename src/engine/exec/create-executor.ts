@@ -6,7 +6,7 @@ import { hostVersion, isolationMissing, probeHost } from './probe.ts';
 import { runStep } from './run-step.ts';
 import { createStepPlaces, type StepPlaces } from './step-places.ts';
 import { openStepTools } from './step-tools.ts';
-import type { Executor, HostProbe } from './types.ts';
+import type { Executor, HostProbe, StepMeans } from './types.ts';
 
 /** Where an executor keeps what it makes. */
 export interface ExecutorOptions {
@@ -14,6 +14,8 @@ export interface ExecutorOptions {
   readonly stateDir: string;
   /** A fresh private directory that is swept when this process is gone (`Store.makeTempDir`). */
   readonly makeTempDir: (prefix: string) => Promise<string>;
+  /** What to make steps of even where more is allowed; what was found with it is not remembered. Default the best. */
+  readonly means?: Partial<StepMeans>;
 }
 
 /**
@@ -26,10 +28,12 @@ export async function createExecutor(options: ExecutorOptions, context: RunConte
   const uid = process.getuid?.() ?? -1;
   const version = hostVersion(uid);
   const places = createStepPlaces(await options.makeTempDir('steps'));
-  const place = { stateDir: options.stateDir, places, version };
-  const known = readProbe(options.stateDir, version);
+  const place = { stateDir: options.stateDir, places, version, means: options.means };
+  const known = options.means === undefined ? readProbe(options.stateDir, version) : undefined;
   const probe = known ?? (await probeHost(place, uid, context));
-  if (known === undefined && probe.kind !== 'none') writeProbe(options.stateDir, version, probe);
+  if (known === undefined && probe.kind !== 'none' && options.means === undefined) {
+    writeProbe(options.stateDir, version, probe);
+  }
   return toExecutor(probe, place);
 }
 
@@ -42,7 +46,7 @@ function toExecutor(
     return { probe, run: () => Promise.reject(isolationMissing(probe)) };
   }
   const tools = openStepTools(place.stateDir, kind, place.version);
-  const host = { kind, tools, places: place.places };
+  const host = { kind, means: probe, tools, places: place.places };
   return { probe, run: (request, context) => runStep(host, request, context) };
 }
 

@@ -10,7 +10,7 @@ import { storeLayer } from '../files/store-layer.ts';
 import { createLayerAccess } from '../layers.ts';
 import { createSnapshots, type Snapshots } from '../snapshots/create-snapshots.ts';
 import type { EngineEnv, LayerAccess, OpResult } from '../types.ts';
-import { createExecutor } from './create-executor.ts';
+import { createExecutor, type ExecutorOptions } from './create-executor.ts';
 import { removeTree } from './file-work.ts';
 import { runExec } from './run-exec.ts';
 import { quietContext } from './step-bench.fixture.ts';
@@ -55,7 +55,7 @@ export interface BenchStep {
 export const APPLETS =
   'sh ls cat echo id env mount umount ps kill sleep touch mkdir rm rmdir ln stat chown chmod find hostname ip true false setsid readlink head wc od grep mknod dd test mv cp su seq printenv tail sed awk tr date sysctl nc mkfifo sort';
 
-export async function openEngineBench(): Promise<EngineBench> {
+export async function openEngineBench(means?: ExecutorOptions['means']): Promise<EngineBench> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'zlayer-engine-')));
   chmodSync(root, 0o700);
   const store = await openStore({ root: join(root, 'store'), removeTree });
@@ -70,7 +70,11 @@ export async function openEngineBench(): Promise<EngineBench> {
     clockSeconds: 1_700_000_000,
   };
   const stateDir = join(store.root, 'engine');
-  const executor = await createExecutor({ stateDir, makeTempDir: (prefix) => store.makeTempDir(prefix) }, quietContext);
+  const makeTempDir: ExecutorOptions['makeTempDir'] = (prefix) => store.makeTempDir(prefix);
+  const executor = await createExecutor(
+    { stateDir, makeTempDir, ...(means === undefined ? {} : { means }) },
+    quietContext,
+  );
   const snapshots = createSnapshots({ store, layers, executor });
   const layer = (items: Iterable<LayerItem>): Promise<LayerRef> => storeLayer(env, items, quietContext);
   const base = [await layer(busyboxItems())];
@@ -86,6 +90,7 @@ export async function openEngineBench(): Promise<EngineBench> {
     view: (stack) => layers.view(stack, quietContext),
     run: (script, input = {}) => runOnce({ env, executor, snapshots, base }, script, input),
     close: async () => {
+      await snapshots.close();
       await lease.release();
       await removeTree(root);
     },

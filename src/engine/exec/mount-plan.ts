@@ -3,7 +3,7 @@ import { type BytePath, bytePathOf, parentOf } from '../../core/index.ts';
 import type { WorkingKind } from './namespace.ts';
 import { fstabField } from './shell-text.ts';
 import { DEVICES } from './step-tools.ts';
-import type { MountType, StepFile, StepMount, StepRequest } from './types.ts';
+import type { MountType, StepFile, StepMeans, StepMount, StepRequest } from './types.ts';
 
 /** A name that must exist before something is mounted on it. */
 export interface MountPoint {
@@ -30,6 +30,8 @@ export interface PlannedOverlay {
   readonly lowerDirs: readonly string[];
   readonly upperDir: string;
   readonly workDir: string;
+  /** Nothing is written to it. */
+  readonly readonly: boolean;
 }
 
 /** Everything to be mounted for a step, in order. */
@@ -93,6 +95,7 @@ function toPlanned(
     lowerDirs: mount.lowerDirs,
     upperDir: `${place.base}/upper`,
     workDir: `${place.base}/work`,
+    readonly: mount.readonly,
   });
   return { ...common, source: `${bytePathOf(mountPoint)}${mount.subPath === '' ? '' : `/${mount.subPath}`}` };
 }
@@ -133,6 +136,7 @@ const READ_ONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'];
 /** What the fstab of the system mounts depends on. */
 export interface SystemMounts {
   readonly kind: WorkingKind;
+  readonly proc: StepMeans['proc'];
   readonly root: string;
   readonly memory: string;
   readonly privateNetwork: boolean;
@@ -151,7 +155,10 @@ export function systemFstab(system: SystemMounts): readonly string[] {
     `devpts ${at('dev/pts')} devpts newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec 0 0`,
     `shm ${at('dev/shm')} tmpfs nosuid,nodev,noexec,mode=1777,size=${system.shmSizeBytes} 0 0`,
     `mqueue ${at('dev/mqueue')} mqueue nosuid,nodev,noexec 0 0`,
-    `proc ${at('proc')} proc nosuid,nodev,noexec 0 0`,
+    // A new one would show what a container hides, so the kernel refuses it there.
+    ...(system.proc === 'own'
+      ? [`proc ${at('proc')} proc nosuid,nodev,noexec 0 0`]
+      : [`/proc ${at('proc')} none rbind,nosuid,nodev,noexec 0 0`]),
     ...sysLines(system, at),
   );
   if (!system.privileged) lines.push(...maskLines(at));

@@ -9,7 +9,7 @@ import type { WorkingKind } from './namespace.ts';
 import { runStep } from './run-step.ts';
 import type { StepPlaces } from './step-places.ts';
 import { openStepTools } from './step-tools.ts';
-import type { HostProbe, IsolationKind } from './types.ts';
+import type { HostProbe, IsolationKind, StepMeans } from './types.ts';
 
 /** Why one way does not work, and what would help. */
 export type ProbeFailure = HostProbe['reasons'][number];
@@ -19,6 +19,8 @@ export interface ProbePlace {
   readonly stateDir: string;
   readonly places: StepPlaces;
   readonly version: string;
+  /** What to begin with. */
+  readonly means?: Partial<StepMeans> | undefined;
 }
 
 /** Everything that the outcome of the probe depends on, as one short word: kernel start, user, programs, id ranges, switches. */
@@ -46,12 +48,12 @@ function readText(path: string): string | undefined {
 export async function probeHost(place: ProbePlace, uid: number, context: RunContext): Promise<HostProbe> {
   const reasons: ProbeFailure[] = [];
   for (const kind of ['root', 'userns'] as const) {
-    const failure = obstacle(kind, uid) ?? (await tryKind(place, kind, context));
-    if (failure === undefined) return { kind, reasons };
-    reasons.push({ kind, ...failure });
+    const found = obstacle(kind, uid) ?? (await tryKind(place, kind, context));
+    if (!('reason' in found)) return { kind, ...found, reasons };
+    reasons.push({ kind, ...found });
   }
   reasons.push(SINGLE_USER);
-  return { kind: 'none', reasons };
+  return { kind: 'none', ...PLAIN_MEANS, reasons };
 }
 
 type Failure = Omit<ProbeFailure, 'kind'>;
@@ -90,8 +92,10 @@ const SWITCHES: Readonly<Record<string, { readonly forbidden: string; readonly h
 
 function mappingObstacle(uid: number): Failure | undefined {
   for (const [path, { forbidden, hint }] of Object.entries(SWITCHES)) {
-    if (readText(path) === forbidden && uid !== 0) return { reason: `${path} is ${forbidden}`, hint };
+    if (readText(path) === forbidden && (uid !== 0 || path.endsWith('max_user_namespaces')))
+      return { reason: `${path} is ${forbidden}`, hint };
   }
+  if (uid === 0) return undefined;
   if (findProgram('newuidmap') === undefined || findProgram('newgidmap') === undefined) {
     return {
       reason: 'newuidmap and newgidmap are not installed',
@@ -101,18 +105,43 @@ function mappingObstacle(uid: number): Failure | undefined {
   return undefined;
 }
 
-async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext): Promise<Failure | undefined> {
+const PLAIN_MEANS: StepMeans = { roots: 'overlay', proc: 'own' };
+
+/** Falls back from what a trial shows to be forbidden, one means at a time. */
+async function tryKind(place: ProbePlace, kind: WorkingKind, context: RunContext): Promise<StepMeans | Failure> {
+  let means: StepMeans = { ...PLAIN_MEANS, ...place.means };
+  for (;;) {
+    const failure = await tryMeans(place, { kind, means }, context);
+    if (failure === undefined) return means;
+    const next = otherMeans(means, failure.message);
+    if (next === undefined) return explain(failure);
+    means = next;
+  }
+}
+
+/** By the mount that failed, as `mount` names it. */
+function otherMeans(means: StepMeans, message: string): StepMeans | undefined {
+  if (means.roots === 'overlay' && /\/root: /.test(message)) return { ...means, roots: 'copies' };
+  if (means.proc === 'own' && /\/root\/proc: /.test(message)) return { ...means, proc: 'host' };
+  return undefined;
+}
+
+async function tryMeans(
+  place: ProbePlace,
+  { kind, means }: { readonly kind: WorkingKind; readonly means: StepMeans },
+  context: RunContext,
+): Promise<Error | undefined> {
   const directory = await mkdtemp(join(place.stateDir, 'probe-'));
   try {
     for (const name of ['upper', 'work', 'scratch']) makeOpenDirectory(join(directory, name));
     const tools = openStepTools(place.stateDir, kind, place.version);
-    const exit = await runStep({ kind, tools, places: place.places }, probeRequest(directory), context);
+    const exit = await runStep({ kind, means, tools, places: place.places }, probeRequest(directory), context);
     return exit.exitCode === NO_SUCH_PROGRAM
       ? undefined
-      : { reason: `a trial step ended with status ${exit.exitCode} instead of ${NO_SUCH_PROGRAM}` };
+      : new Error(`a trial step ended with status ${exit.exitCode} instead of ${NO_SUCH_PROGRAM}`);
   } catch (error) {
     if (isBuildError(error, 'CANCELLED')) throw error;
-    return explain(error instanceof Error ? error : new Error(String(error)));
+    return error instanceof Error ? error : new Error(String(error));
   } finally {
     removeWorkDir(join(directory, 'work'));
     rmSync(directory, { recursive: true, force: true });
@@ -143,30 +172,24 @@ function probeRequest(directory: string): Parameters<typeof runStep>[1] {
   };
 }
 
-interface Explanation {
-  readonly pattern: RegExp;
-  /** Says it shorter than the program did. */
-  readonly reason?: string;
-  readonly hint: string;
-}
-
-const EXPLANATIONS: readonly Explanation[] = [
-  {
-    pattern: /no line matching user|failed to find subuid|no subuid|mapping .* not|newuidmap|Insufficient/i,
-    hint: 'Give this user a range in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`.',
-  },
-  {
-    pattern: /wrong fs type|unknown filesystem type|overlay/i,
-    reason: 'the file system of the data directory cannot be the writable side of an overlay',
-    hint: "Set ZLAYER_DATA_DIR to a directory on ext4, xfs, btrfs or tmpfs; in a container, to one of a volume, since its own root won't do.",
-  },
+const EXPLANATIONS: ReadonlyArray<readonly [pattern: RegExp, hint: string]> = [
+  [
+    /no line matching user|failed to find subuid|no subuid|mapping .* not|newuidmap|Insufficient/i,
+    'Give this user a range in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`.',
+  ],
+  [
+    /unshare.*(not permitted|permission denied)/i,
+    'In a container, its filter on system calls must allow `unshare`: seccompProfile `Unconfined` in Kubernetes, `--security-opt seccomp=unconfined` in Docker.',
+  ],
 ];
 
 function explain(error: Error): Failure {
   const told = error.message.replace(/^The step could not be isolated: /, '');
-  const known = EXPLANATIONS.find(({ pattern }) => pattern.test(told));
-  const hint = apparmorHint(told) ?? known?.hint ?? (error instanceof BuildError ? error.hint : undefined);
-  const reason = known?.reason ?? told.split('\n', 1)[0]!.replace(/\.+$/, '');
+  const hint =
+    apparmorHint(told) ??
+    EXPLANATIONS.find(([pattern]) => pattern.test(told))?.[1] ??
+    (error instanceof BuildError ? error.hint : undefined);
+  const reason = told.split('\n', 1)[0]!.replace(/\.+$/, '');
   return hint === undefined ? { reason } : { reason, hint };
 }
 

@@ -1,4 +1,4 @@
-import { BuildError, type RunContext } from '../../core/index.ts';
+import { BuildError, type BytePath, type RunContext } from '../../core/index.ts';
 import type { ExecOp } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { ActiveSnapshot, Snapshots } from '../snapshots/types.ts';
@@ -10,7 +10,7 @@ import { resolveProcessUser } from './resolve-user.ts';
 import { stepFailed } from './step-failure.ts';
 import { systemFiles } from './step-files.ts';
 import { type OpenMounts, openMounts } from './step-mounts.ts';
-import type { Executor, ProcessUser, StepRequest } from './types.ts';
+import type { Executor, ProcessUser, StepRequest, StepResult } from './types.ts';
 
 /** What running a step needs. */
 export interface ExecDeps {
@@ -42,20 +42,18 @@ export async function runExec(deps: ExecDeps, input: ExecInput, context: RunCont
   const { kind } = executor.probe;
   if (!isWorkingKind(kind)) throw isolationMissing(executor.probe);
   const parents = { layers: baseLayers(input), lease: env.lease };
-  const [lowerDirs, base] = await Promise.all([
-    snapshots.mountable(parents, context),
-    env.layers.view(parents.layers, context),
-  ]);
+  const base = await env.layers.view(parents.layers, context);
   const user = resolveProcessUser(input.op.user, base);
-  const active = await snapshots.prepare();
+  const active = await snapshots.prepare(parents, context);
+  let madePaths: readonly BytePath[];
   try {
-    const place = { lowerDirs, base, active, user, kind };
-    await runCommand(deps, { ...input, ...place, fromScratch: parents.layers.length === 0 }, context);
+    const place = { base, active, user, kind };
+    ({ madePaths } = await runCommand(deps, { ...input, ...place, fromScratch: parents.layers.length === 0 }, context));
   } catch (error) {
     await snapshots.discard(active);
     throw error;
   }
-  return snapshots.commit({ active, parents, clampMtime: env.clampMtime }, context);
+  return snapshots.commit({ active, parents, clampMtime: env.clampMtime, madePaths }, context);
 }
 
 function baseLayers({ op, inputs }: ExecInput): readonly LayerRef[] {
@@ -65,7 +63,6 @@ function baseLayers({ op, inputs }: ExecInput): readonly LayerRef[] {
 }
 
 interface Command extends ExecInput {
-  readonly lowerDirs: readonly string[];
   readonly base: Awaited<ReturnType<EngineEnv['layers']['view']>>;
   readonly active: ActiveSnapshot;
   readonly user: ProcessUser;
@@ -73,7 +70,7 @@ interface Command extends ExecInput {
   readonly fromScratch: boolean;
 }
 
-async function runCommand(deps: ExecDeps, command: Command, context: RunContext): Promise<void> {
+async function runCommand(deps: ExecDeps, command: Command, context: RunContext): Promise<StepResult> {
   const { op, inputs, base, active } = command;
   const mounts = await openMounts(
     { env: deps.env, snapshots: deps.snapshots, kind: command.kind },
@@ -89,15 +86,16 @@ async function runCommand(deps: ExecDeps, command: Command, context: RunContext)
     };
     const exit = await deps.executor.run({ ...request, onOutput }, context);
     if (exit.exitCode !== 0) throw stepFailed({ ...command, exit, outputTail: tail.lines() });
+    return exit;
   } finally {
     await mounts.close();
   }
 }
 
 function toRequest(command: Command, mounts: OpenMounts): Omit<StepRequest, 'onOutput'> {
-  const { op, active, user, lowerDirs, base } = command;
+  const { op, active, user, base } = command;
   return {
-    lowerDirs,
+    lowerDirs: active.lowerDirs,
     upperDir: active.upperDir,
     workDir: active.workDir,
     scratchDir: active.dir,

@@ -11,12 +11,13 @@ import { fstabField, quoteText, quoteWord } from './shell-text.ts';
 import type { StepPlace, StepPlaces } from './step-places.ts';
 import { runStepProcess, type StepOutcome } from './step-process.ts';
 import type { StepTools } from './step-tools.ts';
-import type { StepExit, StepRequest } from './types.ts';
+import type { StepMeans, StepRequest, StepResult } from './types.ts';
 import { userNamespace as openUserNamespace } from './user-namespace.ts';
 
 /** What every step on this host shares. */
 export interface StepHost {
   readonly kind: WorkingKind;
+  readonly means: StepMeans;
   readonly tools: StepTools;
   readonly places: StepPlaces;
 }
@@ -27,11 +28,12 @@ const MAX_LAYERS = 499;
 const PLAIN_PATH = /^[\w/.+@-]{1,400}$/;
 
 /** Runs one step. @throws BuildError `HOST_LACKS`, `UNSUPPORTED`, `CANCELLED`. */
-export async function runStep(host: StepHost, request: StepRequest, context: RunContext): Promise<StepExit> {
+export async function runStep(host: StepHost, request: StepRequest, context: RunContext): Promise<StepResult> {
   checkRequest(request);
   const userNamespace = host.kind === 'userns' ? await openUserNamespace() : undefined;
   const place = await host.places.acquire();
   const plan = planMounts(request, join(place.directory, 'memory'));
+  if (host.means.roots === 'copies') await copyWritable(host.kind, plan.overlays);
   const paths = prepareScratch(host, { request, plan, place });
   const privateNetwork = request.network === 'none';
   const script = bootScript({
@@ -50,7 +52,7 @@ export async function runStep(host: StepHost, request: StepRequest, context: Run
     await removeMountPoints(host.kind, { outcome, paths, upperDir: request.upperDir });
   }
   place.release();
-  return outcome.exit;
+  return { ...outcome.exit, madePaths: outcome.madePaths };
 }
 
 function checkRequest(request: StepRequest): void {
@@ -75,14 +77,17 @@ function prepareScratch(
   { request, plan, place }: { readonly request: StepRequest; readonly plan: MountPlan; readonly place: StepPlace },
 ): BootPaths {
   const at = (name: string): string => join(place.directory, name);
-  const stubs = place.stubs(plan.rootPoints);
   const root = {
     lowerDirs: request.lowerDirs,
     upperDir: request.upperDir,
     workDir: request.workDir,
     mountPoint: at('root'),
+    readonly: false,
   };
-  const overlays = [root, ...plan.overlays].map((overlay) => overlayLine(host.kind, overlay, { place, stubs }));
+  const stubs = host.means.roots === 'copies' ? undefined : place.stubs(plan.rootPoints);
+  const overlays = [root, ...plan.overlays].map((overlay) =>
+    stubs === undefined ? copyLine(overlay) : overlayLine(host.kind, overlay, { place, stubs }),
+  );
   const memory = `tmpfs ${fstabField(bytePathOf(at('memory')))} tmpfs mode=755,nosuid,size=64m 0 0`;
   const tools = fstabField(bytePathOf(host.tools.directory));
   const late = [
@@ -90,6 +95,7 @@ function prepareScratch(
     `${tools} ${tools} none bind,ro${host.kind === 'userns' ? ',nosuid,nodev' : ''} 0 0`,
     ...systemFstab({
       kind: host.kind,
+      proc: host.means.proc,
       root: at('root'),
       memory: at('memory'),
       privateNetwork: request.network === 'none',
@@ -135,6 +141,21 @@ function overlayLine(
     ...(kind === 'userns' ? ['userxattr'] : []),
   ];
   return `overlay ${fstabField(bytePathOf(overlay.mountPoint))} overlay ${options.join(',')} 0 0`;
+}
+
+/** What stands for an overlay where there is none: the copy of its layers, or the one layer itself if nothing is written. */
+function copyLine(overlay: PlannedOverlay): string {
+  if (!existsSync(overlay.mountPoint)) makeOpenDirectory(overlay.mountPoint);
+  const source = overlay.readonly ? overlay.lowerDirs[0]! : overlay.upperDir;
+  return `${fstabField(bytePathOf(source))} ${fstabField(bytePathOf(overlay.mountPoint))} none bind 0 0`;
+}
+
+async function copyWritable(kind: WorkingKind, overlays: readonly PlannedOverlay[]): Promise<void> {
+  for (const { readonly, lowerDirs, upperDir } of overlays) {
+    if (readonly) continue;
+    makeOpenDirectory(upperDir);
+    await runFileWork(kind, ['cp', '-a', '--reflink=auto', `${lowerDirs[0]}/.`, upperDir]);
+  }
 }
 
 /**

@@ -29,6 +29,7 @@ export type StepMount =
   | {
       readonly kind: 'overlay';
       readonly type: MountType;
+      /** One where roots are copies. */
       readonly lowerDirs: readonly string[];
       /** Path inside the merged tree that is mounted. */
       readonly subPath: BytePath;
@@ -50,9 +51,9 @@ export interface StepFile {
 
 /** One command in one root file system. */
 export interface StepRequest {
-  /** Unpacked layers, lowest first; at most 499. */
+  /** Unpacked layers, lowest first; at most 499. None where roots are copies. */
   readonly lowerDirs: readonly string[];
-  /** Fresh directories on one file system; changes land in `upperDir`. */
+  /** Fresh directories on one file system; changes land in `upperDir`, which holds everything where roots are copies. */
   readonly upperDir: string;
   readonly workDir: string;
   /** Existing empty directory of this step, private to the user; what is left in it goes with it. */
@@ -84,11 +85,25 @@ export interface StepExit {
   readonly signal?: string;
 }
 
+/** How a step ended. */
+export interface StepResult extends StepExit {
+  /** Mount points that were made among the changes of the step, and have been taken away again. */
+  readonly madePaths: readonly BytePath[];
+}
+
 /** How RUN can work on this host, best first. `none` still builds everything without RUN. */
 export type IsolationKind = 'root' | 'userns' | 'userns-single' | 'none';
 
+/** What a step is made of, depending on what the kernel allows here. */
+export interface StepMeans {
+  /** The root of a step: its layers stacked by overlayfs, or, where the store's file system takes no overlay, a copy of them. */
+  readonly roots: 'overlay' | 'copies';
+  /** /proc of a step: one of its own, or, in a container that hides parts of /proc, that of the container. */
+  readonly proc: 'own' | 'host';
+}
+
 /** What was found about this host, with the reason for every way that does not work. */
-export interface HostProbe {
+export interface HostProbe extends StepMeans {
   readonly kind: IsolationKind;
   readonly reasons: ReadonlyArray<{ readonly kind: IsolationKind; readonly reason: string; readonly hint?: string }>;
 }
@@ -101,5 +116,5 @@ export interface Executor {
    *
    * @throws BuildError `HOST_LACKS` when the isolation cannot be set up, `CANCELLED`.
    */
-  run(request: StepRequest, context: RunContext): Promise<StepExit>;
+  run(request: StepRequest, context: RunContext): Promise<StepResult>;
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Readable } from 'node:stream';
 import { BuildError } from '../../core/index.ts';
@@ -10,7 +10,7 @@ let opened: Promise<number> | undefined;
 
 /**
  * A descriptor of the user namespace in which rootless steps and their files live: 0 is this user, the rest its range of
- * subordinate ids. One for the whole life of this process, and no process stays for it: whoever enters it (`nsenter`) needs
+ * subordinate ids; for root without such a range, as in a container, its ids are the container's own. One for the whole life of this process, and no process stays for it: whoever enters it (`nsenter`) needs
  * no helper that writes id maps, which nothing would end if this process were killed at that moment.
  *
  * @throws BuildError `HOST_LACKS` where the kernel or /etc/subuid does not allow one.
@@ -26,12 +26,7 @@ export function userNamespace(): Promise<number> {
 }
 
 async function makeUserNamespace(): Promise<number> {
-  const { uid, gid, username } = userInfo();
-  const names = [username, String(uid)];
-  const maps = [
-    ['newuidmap', idMap(uid, rangeOf('/etc/subuid', names))],
-    ['newgidmap', idMap(gid, rangeOf('/etc/subgid', names))],
-  ] as const;
+  const writeMaps = chooseMaps();
   // Waits for its input to end, as it does when this process ends: it may be killed at any moment.
   const holder = start(['unshare', '--user', '--', '/bin/sh', '-c', 'echo; read line']);
   try {
@@ -39,10 +34,47 @@ async function makeUserNamespace(): Promise<number> {
     failed.catch(() => undefined);
     await Promise.race([once(holder.stdout as Readable, 'data'), failed]);
     const pid = String(holder.pid);
-    await Promise.all(maps.map(([program, map]) => finish(start([program, pid, ...map]), program)));
+    await writeMaps(pid);
     return openSync(`/proc/${pid}/ns/user`, 'r');
   } finally {
     holder.stdin?.end();
+  }
+}
+
+/** Gives a new user namespace, by the number of a process in it, its ids. */
+type WriteMaps = (pid: string) => Promise<void>;
+
+function chooseMaps(): WriteMaps {
+  const { uid, gid, username } = userInfo();
+  const names = [username, String(uid)];
+  const ranges = [rangeOf('/etc/subuid', names), rangeOf('/etc/subgid', names)] as const;
+  const [uids, gids] = ranges;
+  if (uids !== undefined && gids !== undefined) {
+    return async (pid) => {
+      const maps = [
+        ['newuidmap', idMap(uid, uids)],
+        ['newgidmap', idMap(gid, gids)],
+      ] as const;
+      await Promise.all(maps.map(([program, map]) => finish(start([program, pid, ...map]), program)));
+    };
+  }
+  if (uid === 0) return writeOwnMaps;
+  throw lacks(`no line matching user ${username} in ${uids === undefined ? '/etc/subuid' : '/etc/subgid'}`);
+}
+
+/** Root of a container has all the ids that the container has, and may hand them on as they are. */
+async function writeOwnMaps(pid: string): Promise<void> {
+  for (const name of ['uid_map', 'gid_map']) {
+    const own = readLines(`/proc/self/${name}`).filter((line) => line.trim() !== '');
+    const map = own.map((line) => {
+      const [inside, , count] = line.trim().split(/\s+/);
+      return `${inside} ${inside} ${count}\n`;
+    });
+    try {
+      writeFileSync(`/proc/${pid}/${name}`, map.join(''));
+    } catch (cause) {
+      throw lacks(`the ids of this container cannot be handed on: ${(cause as Error).message}`);
+    }
   }
 }
 
@@ -67,13 +99,13 @@ interface IdRange {
 }
 
 /** The first range of the user, by name or number (subuid(5)). */
-function rangeOf(path: string, names: readonly string[]): IdRange {
+function rangeOf(path: string, names: readonly string[]): IdRange | undefined {
   for (const line of readLines(path)) {
     const [owner = '', start = '', count = ''] = line.trim().split(':');
     if (names.includes(owner) && /^\d+$/.test(start) && /^[1-9]\d*$/.test(count))
       return { start, count: Number(count) };
   }
-  throw lacks(`no line matching user ${names[0]} in ${path}`);
+  return undefined;
 }
 
 function readLines(path: string): readonly string[] {

@@ -188,7 +188,7 @@ describe.skipIf(missing !== undefined)('createSnapshots()', () => {
   });
 
   it('discards a step that was prepared, with everything that lies in it', async () => {
-    const active = await bench.snapshots.prepare();
+    const active = await bench.snapshots.prepare({ layers: [], lease: bench.lease }, quietContext);
     await bench.snapshots.unpack(
       [fileItem('f', 'x', { uid: 1000 }), directoryItem('d', { mode: 0 })],
       active.upperDir,

@@ -35,6 +35,11 @@ export function withAttributes(entry: Entry, keep: (name: string) => boolean): E
   return kept.length === 0 ? rest : { ...rest, xattrs: new Map(kept) };
 }
 
+/** Whether an attribute of a layer can be given to a file here. */
+export function isSettable(kind: WorkingKind, name: string): boolean {
+  return kind === 'root' || name.startsWith('user.') || name === CAPABILITY;
+}
+
 const CAPABILITY = 'security.capability';
 const CAPABILITY_REVISION_3 = 3;
 const CAPABILITY_V2_BYTES = 20;

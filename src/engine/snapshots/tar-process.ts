@@ -19,10 +19,9 @@ const ARCHIVE = [
   ...['--pax-option=delete=atime,delete=ctime', '--warning=no-file-ignored', '--file=-'],
 ];
 
-/** Several names of one file are read as files: who asks for one of them wants its content. */
 const ARCHIVE_FILES = [
   ...['tar', '--create', '--format=pax', '--no-recursion', '--numeric-owner', '--xattrs', '--xattrs-include=*'],
-  ...['--pax-option=delete=atime,delete=ctime', '--hard-dereference', '--null', '--no-unquote', '--file=-'],
+  ...['--pax-option=delete=atime,delete=ctime', '--null', '--no-unquote', '--file=-'],
 ];
 
 /** What is fed to a running extraction. */
@@ -107,13 +106,22 @@ export async function* archiveDirectory(
   yield* outputOf(child, { directory: place.directory, isFine: () => false }, signal);
 }
 
+/** Files of a directory by name. */
+export interface NamedFiles {
+  readonly kind: WorkingKind;
+  readonly directory: string;
+  readonly paths: readonly BytePath[];
+  /** Further names of one file: as links to the first, or as files of their own for readers that want one of them. */
+  readonly links: 'kept' | 'followed';
+}
+
 /** Files of a directory that others may be writing to, in the order of `paths`; those that are gone are left out. */
 export async function* archiveFiles(
-  place: { readonly kind: WorkingKind; readonly directory: string; readonly paths: readonly BytePath[] },
+  { kind, directory, paths, links }: NamedFiles,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { kind, directory, paths } = place;
-  const child = await startTar(kind, [...ARCHIVE_FILES, `--directory=${directory}`, '--files-from=-'], signal);
+  const options = [...(links === 'kept' ? [] : ['--hard-dereference']), `--directory=${directory}`, '--files-from=-'];
+  const child = await startTar(kind, [...ARCHIVE_FILES, ...options], signal);
   const input = child.stdin as Writable;
   input.on('error', () => undefined);
   Readable.from(nameBlocks(paths)).pipe(input);

@@ -1,7 +1,7 @@
 import { type Entry, type FileTree, resolvePath, type TarEntry } from '../../archive/index.ts';
 import { type BytePath, baseNameOf, parentOf } from '../../core/index.ts';
 import type { WorkingKind } from '../exec/namespace.ts';
-import { opaqueEntry, whiteoutEntry, withAttributes } from './overlay-form.ts';
+import { isSettable, opaqueEntry, whiteoutEntry, withAttributes } from './overlay-form.ts';
 import { readWhiteout } from './read-whiteout.ts';
 
 /** An entry to be unpacked; `member` brings the content of a file from the archive, `copyFrom` names it in the layer's view. */
@@ -70,9 +70,7 @@ function createState({ kind, lower, merged }: LayerViews): State {
     const parent = directoryOf(parentOf(path));
     return parent === '' ? baseNameOf(path) : `${parent}/${baseNameOf(path)}`;
   };
-  const settable = (name: string): boolean =>
-    kind === 'root' || name.startsWith('user.') || name === 'security.capability';
-  const clean = (entry: Entry): Entry => withAttributes(entry, settable);
+  const clean = (entry: Entry): Entry => withAttributes(entry, (name) => isSettable(kind, name));
 
   function* parents(place: BytePath): Generator<OverlayEntry> {
     const parent = parentOf(place);
