@@ -1,6 +1,6 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type RunContext, throwIfCancelled } from '../../core/index.ts';
+import { isBuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
 import { LAYOUT_FILE, layoutIndex } from '../layout-files.ts';
 import { saveImages } from '../save-images.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
@@ -32,15 +32,20 @@ export async function loadIntoPodman(
   const call = (args: readonly string[], input?: AsyncIterable<Uint8Array>): Promise<string> =>
     runProgram({ ...podman, args, ...(input === undefined ? {} : { input }) }, context);
   const isRemote = (await call(['info', '--format', '{{.Host.ServiceIsRemote}}'])).trim() === 'true';
-  if (isRemote) {
-    const encode = (): AsyncIterable<Uint8Array> =>
-      saveImages(deps, { images: [chosen], format: 'docker', compression: 'none' }, context);
-    const send = async (archive: AsyncIterable<Uint8Array>): Promise<void> => {
-      await call(['load', '--quiet'], archive);
-    };
-    return sendArchive({ engine: 'podman', skip: new Set(), encode, send }, context);
+  const encode = (): AsyncIterable<Uint8Array> =>
+    saveImages(deps, { images: [chosen], format: 'docker', compression: 'none' }, context);
+  const send = async (archive: AsyncIterable<Uint8Array>): Promise<void> => {
+    await call(['load', '--quiet'], archive);
+  };
+  const sendAll = (): Promise<void> => sendArchive({ engine: 'podman', skip: new Set(), encode, send }, context);
+  if (isRemote) return sendAll();
+  try {
+    await pullInPlace(deps, { chosen, call }, context);
+  } catch (error) {
+    // Older versions name an image by its path, and refuse one that is no name, such as with capitals.
+    if (!isBuildError(error, 'OUTPUT_FAILED')) throw error;
+    await sendAll();
   }
-  await pullInPlace(deps, { chosen, call }, context);
 }
 
 interface Pull {
@@ -63,6 +68,11 @@ async function pullInPlace({ store }: OutputDeps, { chosen, call }: Pull, contex
     throwIfCancelled(context.signal);
     const id = (await call(['pull', '--quiet', `oci:${layout}`])).trim().split('\n').at(-1) ?? '';
     if (references.length > 0) await call(['tag', id, ...references]);
+    const names = JSON.parse(
+      await call(['image', 'inspect', '--format', '{{json .RepoTags}}', id]),
+    ) as readonly string[];
+    const ofPath = (names ?? []).filter((each) => each.includes(layout));
+    if (ofPath.length > 0) await call(['untag', id, ...ofPath]);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
