@@ -41,6 +41,7 @@ zstd zstd
 useradd passwd
 openssl openssl
 ps procps
+qemu-aarch64-static qemu-user-static
 '
 [ "$tests" = no ] || programs+=$test_programs
 
@@ -50,17 +51,37 @@ while read -r program package; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing+=("$package")
 done <<< "$programs"
 
+# What makes a command run as root; `false` where nothing does.
+if [ "$(id -u)" = 0 ]; then root=(); elif sudo -n true 2>/dev/null; then root=(sudo -n); else root=(false); fi
+
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
-  if [ "$(id -u)" = 0 ]; then sudo=(); elif sudo -n true 2>/dev/null; then sudo=(sudo -n); else
+  if [ "${root[*]}" = false ]; then
     say "these packages are missing: ${missing[*]}"
     say "install them as root: apt-get install ${missing[*]}"
     exit 3
   fi
   command -v apt-get >/dev/null || { say "these programs are missing, and there is no apt-get: ${missing[*]}"; exit 3; }
   say "installing ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
+
+# Steps of other architectures run once an emulator is registered with the kernel, kept open (F) for every root. A package
+# that was installed in a container has registered none; what is registered already stays as it is.
+register_emulators() {
+  local registry=/proc/sys/fs/binfmt_misc name line
+  [ -e "$registry/register" ] || "${root[@]}" mount -t binfmt_misc binfmt_misc "$registry" 2>/dev/null || return 1
+  for name in aarch64 arm x86_64; do
+    line=/usr/lib/binfmt.d/qemu-$name.conf
+    # There is none for the machine's own programs.
+    [ -e "$line" ] && [ ! -e "$registry/qemu-$name" ] || continue
+    say "registering the emulator for $name"
+    "${root[@]}" sh -c 'cat "$1" > "$2"' sh "$line" "$registry/register" || return 1
+  done
+}
+if [ "$tests" = yes ]; then
+  register_emulators || say 'no emulator can be registered here: tests with other architectures are skipped'
 fi
 
 version=$(node -p 'process.versions.node' 2>/dev/null) || { say 'Node 20 or later is missing; see https://nodejs.org'; exit 3; }

@@ -6,7 +6,7 @@ import { type Json, writeLayout } from './oci-layout.ts';
 import { runOk } from './process.ts';
 
 /** Base images that the tests make on this machine: nothing is pulled. */
-export type BaseName = 'busybox' | 'node' | 'debian';
+export type BaseName = 'busybox' | 'node' | 'debian' | 'busybox-amd64' | 'busybox-arm64' | 'busybox-arm';
 
 /** A base image as an OCI layout that holds one image, named `reference`. */
 export interface BaseImage {
@@ -19,16 +19,39 @@ export interface BaseImage {
 const PROJECT = new URL('../../', import.meta.url).pathname;
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-const BASES: Readonly<Record<BaseName, { readonly script: string; readonly config: Json }>> = {
-  busybox: { script: 'examples/bases/busybox.sh', config: { Env: [PATH], Cmd: ['sh'] } },
+/** How a base image is made; without a platform it has the host's. */
+interface Recipe {
+  readonly script: string;
+  /** What the script takes after the name of the tar. */
+  readonly args?: readonly string[];
+  readonly config: Json;
+  readonly platform?: { readonly architecture: string; readonly variant?: string };
+}
+
+const SHELL: Json = { Env: [PATH], Cmd: ['sh'] };
+const foreign = (debian: string, architecture: string, variant?: string): Recipe => ({
+  script: 'test/support/bases/foreign-busybox.sh',
+  args: [debian],
+  config: SHELL,
+  platform: { architecture, ...(variant === undefined ? {} : { variant }) },
+});
+
+const OWN: Readonly<Record<'busybox' | 'node' | 'debian', Recipe>> = {
+  busybox: { script: 'examples/bases/busybox.sh', config: SHELL },
   node: { script: 'examples/bases/node.sh', config: { Env: [PATH], Cmd: ['node'] } },
   debian: { script: 'test/support/bases/debian.sh', config: { Env: [PATH], Cmd: ['bash'] } },
+};
+const BASES: Readonly<Record<BaseName, Recipe>> = {
+  ...OWN,
+  'busybox-amd64': foreign('amd64', 'amd64'),
+  'busybox-arm64': foreign('arm64', 'arm64'),
+  'busybox-arm': foreign('armhf', 'arm', 'v7'),
 };
 
 /** Makes a base image unless it is in the cache. Several test processes may ask at once: one makes it, the others wait. */
 export async function ensureBase(name: BaseName): Promise<BaseImage> {
   const reference = `localhost/${name}:latest`;
-  const key = `${name}-${recipeKey()}`;
+  const key = `${name}-${recipeKey(name)}`;
   const cached = join(fixtureCache(), 'bases', key);
   if (existsSync(join(cached, 'index.json'))) return { name, layout: cached, reference };
   const folder = join(writableCache(), 'bases');
@@ -36,22 +59,23 @@ export async function ensureBase(name: BaseName): Promise<BaseImage> {
   const layout = join(folder, key);
   const tar = `${layout}.tar`;
   // The tar is made under a lock and renamed into place, so that it is made once and never seen half.
-  const script = 'test -e "$2" || { "$1" "$2.part.tar" && mv "$2.part.tar" "$2"; }';
+  const script = 'tar=$2; test -e "$tar" || { "$1" "$tar.part.tar" "${@:3}" && mv "$tar.part.tar" "$tar"; }';
   const make = ['flock', '--timeout', '400', `${layout}.lock`, 'bash', '-c', script, 'bash'];
-  await runOk([...make, join(PROJECT, BASES[name].script), tar], { timeoutMs: 500_000 });
-  if (!existsSync(join(layout, 'index.json')))
-    await publishLayout(layout, { reference, tar, config: BASES[name].config });
+  const recipe = BASES[name];
+  await runOk([...make, join(PROJECT, recipe.script), tar, ...(recipe.args ?? [])], { timeoutMs: 500_000 });
+  if (!existsSync(join(layout, 'index.json'))) await publishLayout(layout, { ...recipe, reference, tar });
   return { name, layout, reference };
 }
 
 /** Changes with the scripts that make the images, and with the node that goes into one of them. */
-function recipeKey(): string {
+function recipeKey(name: BaseName): string {
   const digest = createHash('sha256').update(process.version);
-  for (const { script } of Object.values(BASES)) digest.update(readFileSync(join(PROJECT, script)));
+  const scripts = new Set([...Object.values(OWN), BASES[name]].map(({ script }) => script));
+  for (const script of scripts) digest.update(readFileSync(join(PROJECT, script)));
   return digest.digest('hex').slice(0, 12);
 }
 
-async function publishLayout(layout: string, image: { reference: string; tar: string; config: Json }): Promise<void> {
+async function publishLayout(layout: string, image: Recipe & { reference: string; tar: string }): Promise<void> {
   const part = `${layout}.${process.pid}`;
   await writeLayout(part, image.reference, image);
   try {

@@ -55,7 +55,11 @@ export function readLayout(layout: string, name?: string): StoredImage {
 }
 
 /** Writes a layout with one image of one uncompressed layer: how base images come into the tests. */
-export async function writeLayout(layout: string, name: string, image: { tar: string; config: Json }): Promise<void> {
+export async function writeLayout(
+  layout: string,
+  name: string,
+  image: { tar: string; config: Json; platform?: Json },
+): Promise<void> {
   mkdirSync(join(layout, 'blobs/sha256'), { recursive: true });
   const diffId = await digestFile(image.tar);
   copyFileSync(image.tar, blobPath(layout, diffId));
@@ -64,6 +68,7 @@ export async function writeLayout(layout: string, name: string, image: { tar: st
     created,
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
+    ...image.platform,
     config: image.config,
     rootfs: { type: 'layers', diff_ids: [diffId] },
     history: [{ created, created_by: 'base image of the tests' }],

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { machineOf, TRIAL_STATUS, trialProgram } from './trial-program.ts';
 
@@ -84,16 +84,36 @@ function readText(path: string): string {
 
 const INSTALL = 'on Debian and Ubuntu with `apt-get install qemu-user-static`';
 
+/** How qemu calls the architectures that it names otherwise than Go. */
+const QEMU_NAMES: Readonly<Record<string, string>> = {
+  amd64: 'x86_64',
+  '386': 'i386',
+  arm64: 'aarch64',
+  loong64: 'loongarch64',
+};
+
 function notRegistered(architecture: string): EmulationFailure {
   return {
     reason: `no emulator for ${architecture} is registered with the kernel`,
-    hint: `Register one, ${INSTALL}, else with \`docker run --privileged --rm tonistiigi/binfmt --install ${architecture}\`; or let the step run in a stage FROM --platform=$BUILDPLATFORM.`,
+    hint: `Register one, ${howToRegister(architecture)}; or let the step run in a stage FROM --platform=$BUILDPLATFORM.`,
   };
+}
+
+/** A package that was installed where nothing could be registered, such as in a container, has left what to write. */
+function howToRegister(architecture: string): string {
+  const line = `/usr/lib/binfmt.d/qemu-${QEMU_NAMES[architecture] ?? architecture}.conf`;
+  if (!existsSync(line)) return `${INSTALL}, else ${byContainer(architecture)}`;
+  const mount = existsSync(join(REGISTRY, 'register')) ? '' : `mount -t binfmt_misc binfmt_misc ${REGISTRY} && `;
+  return `as root with \`${mount}cat ${line} > ${REGISTRY}/register\``;
 }
 
 function notKept(architecture: string): EmulationFailure {
   return {
     reason: `the emulator for ${architecture} is registered without the flag F, so that steps cannot reach it`,
-    hint: `Register it with the flag F, ${INSTALL}, else with \`docker run --privileged --rm tonistiigi/binfmt --install ${architecture}\`.`,
+    hint: `Register it with the flag F, ${INSTALL}, else ${byContainer(architecture)}.`,
   };
+}
+
+function byContainer(architecture: string): string {
+  return `with \`docker run --privileged --rm tonistiigi/binfmt --install ${architecture}\``;
 }
