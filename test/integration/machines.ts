@@ -46,7 +46,7 @@ export interface Observed {
 export async function buildOn(
   dataDir: string,
   path: string,
-  { onEvent, ...options }: Partial<BuildRequest> & { readonly onEvent?: (event: BuildEvent) => void },
+  { onEvent, ...options }: Partial<BuildRequest> & { readonly onEvent?: (event: BuildEvent) => unknown },
 ): Promise<Observed> {
   const events: BuildEvent[] = [];
   const request: BuildRequest = { context: { kind: 'directory', path }, dataDir, ...options };

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { BuildEvent } from '../../src/index.ts';
 import { type DockerRegistry, missingPrograms, startDockerRegistry } from '../registry/docker-registry.ts';
 import { importBusybox, missingForRun } from './busybox-image.ts';
+import { GHA_TOKEN, type GhaService, startGhaService } from './gha-service.ts';
 import { buildOn, createMachines, type Observed, verdicts, warnings } from './machines.ts';
 import { S3_KEY, type S3Store, startS3Store } from './s3-store.ts';
 
@@ -133,6 +135,62 @@ describe('a shared cache in a bucket', () => {
       'CacheNotImported: The cache s3://team/caches/main is not used: The bucket team denies access: The signature does not match.',
       'CacheNotImported: The cache s3://team/caches/nothing is not used: there is none yet.',
     ]);
+  });
+});
+
+describe('a shared cache in the cache service of GitHub Actions', () => {
+  let service: GhaService;
+  beforeAll(async () => {
+    service = await startGhaService();
+  });
+  afterAll(async () => service.close());
+
+  const location = (scope: string) => ({ kind: 'gha', scope, url: service.url, token: GHA_TOKEN }) as const;
+
+  it('gives another machine every step, though the storage stumbles; large layers go in blocks', async () => {
+    const context = contextOf({ ...FILES, tool: Buffer.alloc(33 << 20) });
+    service.stumble(1);
+    await buildOn(machine(), context, { cacheTo: [{ ...location('main'), mode: 'max', compression: 'none' }] });
+    expect(service.calls.filter((call) => call === 'PUT block')).toHaveLength(4);
+    const second = await buildOn(machine(), context, { cacheFrom: [location('main')] });
+    expect(verdicts(second)).toEqual(['cached', 'cached', 'cached', 'cached']);
+    expect(warnings(second)).toEqual([]);
+  });
+
+  it('sends no layer twice, and is found in its newest form by its scope alone', async () => {
+    const target = { ...location('twice'), mode: 'max' } as const;
+    await buildOn(machine(), contextOf(FILES), { cacheTo: [target] });
+    const before = service.entries.size;
+    const context = contextOf({ ...FILES, 'b.txt': 'changed' });
+    await buildOn(machine(), context, { cacheFrom: [target], cacheTo: [target] });
+    // The layer of b.txt, the config and the manifest.
+    expect(service.entries.size - before).toBe(3);
+    const third = await buildOn(machine(), context, { cacheFrom: [location('nothing'), target] });
+    expect(verdicts(third)).toEqual(['cached', 'cached', 'cached', 'cached']);
+    expect(warnings(third)).toEqual(['CacheNotImported: The cache gha:nothing is not used: there is none yet.']);
+  });
+
+  it('is refused before the first step outside of Actions, and a warning where results are taken from it', async () => {
+    vi.stubEnv('ACTIONS_RESULTS_URL', '');
+    vi.stubEnv('ACTIONS_RUNTIME_TOKEN', '');
+    try {
+      const events: BuildEvent[] = [];
+      const onEvent = (event: BuildEvent) => events.push(event);
+      const building = buildOn(machine(), contextOf(FILES), { cacheTo: [{ kind: 'gha', mode: 'max' }], onEvent });
+      await expect(building).rejects.toMatchObject({ code: 'CREDENTIALS_INVALID' });
+      expect(events.some(({ kind }) => kind === 'vertex-started')).toBe(false);
+      const other = await buildOn(machine(), contextOf(FILES), {
+        cacheFrom: [{ kind: 'gha' }, { ...location('main'), token: 'another' }],
+      });
+      expect(warnings(other).toSorted()).toEqual([
+        expect.stringContaining('The cache gha:main is not used: The cache service of GitHub Actions denies access'),
+        expect.stringContaining(
+          'The cache gha:zlayer is not used: The cache type=gha cannot be used: ACTIONS_RESULTS_URL',
+        ),
+      ]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });
 
