@@ -1,5 +1,6 @@
 export { contentDigestOf } from './files/content-digest.ts';
 export { copyKeys } from './files/copy-keys.ts';
+export { rewriteLayers } from './files/rewrite-layers.ts';
 export { runCopy } from './files/run-copy.ts';
 export { runMkdir } from './files/run-mkdir.ts';
 export { runSquash } from './files/run-squash.ts';

@@ -1,23 +1,32 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { BuildError, digestHex, digestOf, formatReference, parseReference, type RunContext } from '../../core/index.ts';
+import { BuildError, digestOf, formatReference, parseReference, type RunContext } from '../../core/index.ts';
 import { createLayerAccess, type EngineEnv, type OpResult, openLocalTree } from '../../engine/index.ts';
 import { CONTEXT_NAME, localName, type Vertex, type VertexId } from '../../graph/index.ts';
 import { encodeConfig, type ImageConfig, MEDIA_TYPES } from '../../oci/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
-import { type LoweredRequest, lowerRequest } from '../request/lower-request.ts';
+import { defaultParallelism } from '../default-parallelism.ts';
+import { checkConsistency } from '../request/check-consistency.ts';
+import { type LoweredBuild, lowerPlatforms } from '../request/lower-platforms.ts';
+import type { LoweredRequest } from '../request/lower-request.ts';
+import { reportBuild } from '../request/report-build.ts';
 import { createSecretProvider } from '../request/secrets.ts';
+import { sourceDateEpochOf } from '../request/source-date-epoch.ts';
 import { watchWarnings } from '../request/watch-warnings.ts';
 import type { BuildResult, ContextDirectory, LoadedRequest } from '../types.ts';
-import { openCaches } from './cache-mounts.ts';
-import { callBuildah } from './call-buildah.ts';
-import { deliverFiles } from './deliver-files.ts';
-import { type FinalImage, finalImage } from './final-image.ts';
+import { buildStages } from './build-stages.ts';
+import { checkSayable } from './check-sayable.ts';
+import { createDeliverer } from './deliver-files.ts';
+import { finalImage } from './final-image.ts';
+import { finishLayers } from './finish-layers.ts';
 import { importImage } from './import-image.ts';
 import type { Isolation } from './isolation.ts';
-import { renderBuild } from './render-build.ts';
+import { loadLayers } from './load-image.ts';
+import { type FinishedImage, nameImages } from './name-images.ts';
+import { writeOwnContext } from './own-context.ts';
+import { planStages } from './plan-stages.ts';
+import { type BuiltStage, toVariables } from './render-stage.ts';
 import { type BuildahBase, resolveBase } from './resolve-base.ts';
-import { runBuild, writeOwnContext } from './run-build.ts';
 import type { Buildah } from './run-buildah.ts';
 import { withStepInputs } from './step-inputs.ts';
 import { createStepProgress, type StepProgress } from './step-progress.ts';
@@ -37,6 +46,7 @@ export interface BuildDeps {
  * @throws BuildError as `BuildBackend.buildImage` says.
  */
 export async function buildImage(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<BuildResult> {
+  checkConsistency(loaded.request);
   const lease = await deps.store.openLease();
   const workDir = await deps.store.makeTempDir('buildah-');
   try {
@@ -57,105 +67,120 @@ async function build(job: Job, loaded: LoadedRequest, outer: RunContext): Promis
   const { request } = loaded;
   const references = (request.tags ?? []).map((tag) => formatReference(parseReference(tag)));
   const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
-  const epoch = epochOf(loaded);
+  const epoch = sourceDateEpochOf(request);
   const clockMs = epoch === undefined ? startedMs : epoch * 1000;
   const resolve = { ...job, pull: request.pull ?? 'missing', credentials: request.credentials } as const;
-  const lowered = await lowerRequest((base) => resolveBase(resolve, base, context), loaded, context);
+  const lowered = await lowerPlatforms((base) => resolveBase(resolve, base, context), loaded, context);
+  checkSayable(
+    lowered.graph,
+    lowered.images.flatMap(({ bases }) => bases.map(({ config }) => config.config?.Env ?? [])).flat(),
+  );
   refuseWarnings();
   const progress = createStepProgress(lowered.graph, context);
-  const built = await runSteps(job, { loaded, lowered, progress, clockMs }, context);
+  const env = createEnv(job, { loaded, clockMs });
+  const steps: Steps = { loaded, lowered, progress, env };
+  const built = await runSteps(job, steps, context);
   refuseWarnings();
-  const image = finalImage({ lowered, built, request, clockMs, fixedClock: epoch !== undefined });
-  await nameImage(job, { image, references }, context);
-  return toResult({ image, lowered, references, progress, durationMs: Date.now() - startedMs });
-}
-
-/** SOURCE_DATE_EPOCH by option or build arg, in seconds. @throws BuildError `USAGE` when it is no number. */
-function epochOf({ request: { sourceDateEpoch, buildArgs } }: LoadedRequest): number | undefined {
-  const text = buildArgs?.['SOURCE_DATE_EPOCH'];
-  if (sourceDateEpoch !== undefined) return sourceDateEpoch;
-  if (text === undefined || text === '') return undefined;
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new BuildError('USAGE', `SOURCE_DATE_EPOCH=${text} is not a number of seconds.`);
+  const images: FinishedImage[] = [];
+  for (const each of lowered.images) {
+    const stored = await storedImageOf(job, { lowered: each, built }, context);
+    images.push(await finish(job, { ...steps, each, stored, clockMs, fixedClock: epoch !== undefined }, context));
+  }
+  completeRest(lowered.graph.vertices, progress);
+  const root = await nameImages(job, { images, references }, context);
+  const durationMs = Date.now() - startedMs;
+  return reportBuild({ images, root, references, steps: progress.reports(), durationMs });
 }
 
 interface Steps {
   readonly loaded: LoadedRequest;
-  readonly lowered: LoweredRequest<BuildahBase>;
+  readonly lowered: LoweredBuild<BuildahBase>;
   readonly progress: StepProgress;
-  readonly clockMs: number;
+  readonly env: EngineEnv;
 }
 
-async function runSteps(
-  job: Job,
-  steps: Steps,
-  context: RunContext,
-): Promise<Pick<StoredImage, 'config' | 'manifest'>> {
-  const { loaded, lowered, progress } = steps;
-  const { graph, target, platform } = lowered;
+/** Builds all stages; gives the images of buildah's storage by the vertices that they are the results of. */
+async function runSteps(job: Job, steps: Steps, context: RunContext): Promise<ReadonlyMap<VertexId, BuiltStage>> {
+  const { loaded, lowered, progress, env } = steps;
+  const { graph, images } = lowered;
   const { request } = loaded;
-  const images = await baseImages(job, steps, context);
-  const env = createEnv(job, steps);
-  const openSource = createSourceOpener(env, steps);
-  const deliveries = await deliverFiles({ ...job, env, platform, openSource }, graph, context);
-  const scripts = scriptsOf(graph.vertices);
-  await writeOwnContext(job.workDir, scripts.texts);
-  const caches = await openCaches(job, graph, context);
-  try {
-    const rendered = renderBuild({
-      graph,
-      target,
-      images,
-      deliveries,
-      scripts: scripts.names,
-      caches: caches.byMount,
-      nonce: randomUUID(),
-    });
-    if (!rendered.stages.some((stage) => stage.steps.some((step) => step.role === 'work'))) {
-      return await withoutSteps(job, { target, images }, context);
-    }
-    const run = {
-      ...job,
-      rendered,
-      graph,
-      request,
-      cacheDirectory: caches.directory,
-      proxies: proxiesOf(graph.vertices),
-    };
-    const id = await withStepInputs({ ...env, env: job.buildah.env }, graph, (inputOptions) =>
-      runBuild({ buildah: job.buildah, progress }, { ...run, inputOptions }, context),
-    );
-    completeMerges(graph.vertices, progress);
-    return await requireStoredImage(job.buildah, id, context);
-  } finally {
-    await caches.release();
-  }
+  const built = await baseImages(job, steps, context);
+  const openState = async ({ id, op }: Vertex, inner: RunContext): Promise<OpResult> => ({
+    kind: 'layers',
+    layers: op.kind === 'scratch' ? [] : await loadLayers({ ...job, ...env }, built.get(id)!.id, inner),
+  });
+  const { platform } = images[0]!;
+  const sources = { openSource: createSourceOpener(env, steps), openState };
+  const deliverer = createDeliverer({ ...job, env, platform, ...sources }, graph, context);
+  await deliverer.deliverEarly();
+  const own = await writeOwnContext(job.workDir, graph);
+  const plans = planStages(
+    graph,
+    images.map(({ target }) => target),
+  );
+  const parallelism = request.parallelism ?? defaultParallelism();
+  await withStepInputs({ ...env, env: job.buildah.env }, graph, (inputOptions) => {
+    const input = { graph, plans, request, own, inputOptions, parallelism, nonce: randomUUID() };
+    return buildStages({ ...job, progress, deliverer }, { input, built }, context);
+  });
+  return built;
 }
 
-/** The image of a target that adds no layer to what it begins with. */
-async function withoutSteps(
+interface Finishing extends Steps {
+  readonly each: LoweredRequest<BuildahBase>;
+  readonly stored: StoredImage;
+  readonly clockMs: number;
+  readonly fixedClock: boolean;
+}
+
+async function finish(job: Job, finishing: Finishing, context: RunContext): Promise<FinishedImage> {
+  const { each, stored, loaded, env, clockMs, fixedClock } = finishing;
+  const { request } = loaded;
+  const squash = each.graph.vertices.find(({ id }) => id === each.target);
+  const input = {
+    built: stored,
+    base: each.state.base.rootfs.diff_ids.length,
+    keep: squash?.op.kind === 'squash' ? squash.op.keep : undefined,
+    clampMtime: request.rewriteTimestamp ? sourceDateEpochOf(request) : undefined,
+  };
+  const { layers, blobs } = await finishLayers({ ...job, env }, input, context);
+  const image = finalImage({ lowered: each, built: stored, layers, request, clockMs, fixedClock });
+  return { image, blobs, platform: each.platform };
+}
+
+/** What buildah has of an image before it is finished. */
+async function storedImageOf(
   { buildah }: Job,
-  { target, images }: { readonly target: VertexId; readonly images: ReadonlyMap<VertexId, { readonly id: string }> },
+  {
+    lowered,
+    built,
+  }: { readonly lowered: LoweredRequest<BuildahBase>; readonly built: ReadonlyMap<VertexId, BuiltStage> },
   context: RunContext,
-): Promise<Pick<StoredImage, 'config' | 'manifest'>> {
-  const base = images.get(target);
-  if (base !== undefined) return requireStoredImage(buildah, base.id, context);
+): Promise<StoredImage> {
+  const target = lowered.graph.vertices.find(({ id }) => id === lowered.target)!;
+  const id = target.op.kind === 'squash' ? target.inputs[target.op.base]! : target.id;
+  const stage = built.get(id);
+  if (stage !== undefined) return requireStoredImage(buildah, stage.id, context);
   const config: ImageConfig = { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } };
-  const none = { mediaType: MEDIA_TYPES.ociConfig, digest: digestOf(''), size: 0 };
-  return { config, manifest: { schemaVersion: 2, config: none, layers: [] } };
+  const digest = digestOf('');
+  const none = { mediaType: MEDIA_TYPES.ociConfig, digest, size: 0 };
+  return { id: '', digest, config, manifest: { schemaVersion: 2, config: none, layers: [] }, manifestText: '' };
 }
 
-/** A merge is done when the copy that it puts on top is: both are one instruction. */
-function completeMerges(vertices: readonly Vertex[], progress: StepProgress): void {
+/** A merge is done when the copy that it puts on top is: both are one instruction. A squash ends the build. */
+function completeRest(vertices: readonly Vertex[], progress: StepProgress): void {
   const verdicts = new Map(progress.reports().map(({ vertex, verdict }) => [vertex, verdict]));
   for (const { id, op, inputs } of vertices) {
     if (op.kind === 'merge') progress.complete(id, verdicts.get(inputs[1]!)!);
     if (op.kind === 'scratch') progress.complete(id, { kind: 'source', reason: 'It is empty.' });
+    if (op.kind === 'squash') progress.complete(id, { kind: 'run', reason: 'Layers are put together in every build.' });
   }
 }
 
-function createEnv(job: Job, { loaded, clockMs }: Steps): EngineEnv {
-  const { store, lease } = job;
+function createEnv(
+  { store, lease }: Job,
+  { loaded, clockMs }: { readonly loaded: LoadedRequest; readonly clockMs: number },
+): EngineEnv {
   const fetchLayer = (): never => {
     throw new BuildError('INTERNAL', 'A layer is missing that this build made.');
   };
@@ -197,15 +222,16 @@ async function baseImages(
   job: Job,
   { lowered, progress }: Steps,
   context: RunContext,
-): Promise<ReadonlyMap<VertexId, { readonly id: string; readonly env: readonly string[] }>> {
-  const images = new Map<VertexId, { readonly id: string; readonly env: readonly string[] }>();
+): Promise<Map<VertexId, BuiltStage>> {
+  const bases = new Map(lowered.images.flatMap((image) => image.bases.map((base) => [base.manifest, base] as const)));
+  const images = new Map<VertexId, BuiltStage>();
   for (const { id: vertex, op } of lowered.graph.vertices) {
     if (op.kind !== 'image') continue;
     progress.start(vertex);
-    const base = lowered.bases.find(({ manifest }) => manifest === op.manifest)!;
+    const base = bases.get(op.manifest)!;
     const hasTriggers = (base.config.config?.OnBuild ?? []).length > 0;
     const id = hasTriggers ? await withoutTriggers(job, base, context) : base.id;
-    images.set(vertex, { id, env: base.config.config?.Env ?? [] });
+    images.set(vertex, { id, env: toVariables(base.config.config?.Env ?? []) });
     progress.complete(vertex, { kind: 'source', reason: 'Sources are looked at in every build.' });
   }
   return images;
@@ -219,66 +245,4 @@ async function withoutTriggers(job: Job, base: BuildahBase, context: RunContext)
   const changed = { ...manifest, config: { ...manifest.config, digest, size: bytes.length } };
   const manifestBytes = Buffer.from(JSON.stringify(changed));
   return importImage(job, { manifestBytes, config: { digest, bytes }, blobs: [] }, context);
-}
-
-function scriptsOf(vertices: readonly Vertex[]): {
-  readonly names: ReadonlyMap<VertexId, string>;
-  readonly texts: ReadonlyMap<string, string>;
-} {
-  const names = new Map<VertexId, string>();
-  const texts = new Map<string, string>();
-  for (const { id, op } of vertices) {
-    if (op.kind !== 'exec' || op.script === undefined) continue;
-    const name = `script-${digestHex(digestOf(op.script)).slice(0, 16)}`;
-    names.set(id, name);
-    texts.set(name, op.script);
-  }
-  return { names, texts };
-}
-
-function proxiesOf(vertices: readonly Vertex[]): readonly string[] {
-  return [...new Set(vertices.flatMap(({ op }) => (op.kind === 'exec' ? op.proxyEnv : [])))];
-}
-
-async function nameImage(
-  job: Job,
-  { image, references }: { readonly image: FinalImage; readonly references: readonly string[] },
-  context: RunContext,
-): Promise<void> {
-  const config = { digest: image.manifest.config.digest, bytes: image.configBytes };
-  const id = await importImage(job, { manifestBytes: image.manifestBytes, config, blobs: [] }, context);
-  if (references.length === 0) return;
-  const subject = { action: `name the image ${references.join(' ')}` };
-  await callBuildah(job.buildah, { args: ['tag', id, ...references], subject }, context);
-}
-
-interface ResultInput {
-  readonly image: FinalImage;
-  readonly lowered: LoweredRequest<BuildahBase>;
-  readonly references: readonly string[];
-  readonly progress: StepProgress;
-  readonly durationMs: number;
-}
-
-function toResult({ image, lowered, references, progress, durationMs }: ResultInput): BuildResult {
-  const layers = image.layers.map(({ diffId, blob }) => ({
-    diffId,
-    digest: blob.digest,
-    mediaType: blob.mediaType,
-    sizeBytes: blob.size,
-  }));
-  return {
-    digest: image.descriptor.digest,
-    configDigest: image.manifest.config.digest,
-    mediaType: image.descriptor.mediaType,
-    manifestSizeBytes: image.descriptor.size,
-    platform: lowered.platform,
-    config: image.config,
-    layers,
-    sizeBytes: layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
-    references,
-    steps: progress.reports(),
-    durationMs,
-    warnings: [],
-  };
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { VertexId } from '../../graph/index.ts';
 import { createBuildOutput } from './build-output.ts';
-import type { RenderedStage, RenderedStep } from './render-build.ts';
+import type { RenderedStage, RenderedStep } from './render-stage.ts';
 
 const step = (text: string, role: RenderedStep['role']): RenderedStep => ({ text, role, vertex: text as VertexId });
 const STAGES: readonly RenderedStage[] = [
-  { alias: 'zl0', steps: [step('FROM base AS zl0', 'source'), step('RUN one', 'work')] },
-  { alias: 'zl1', steps: [step('FROM base AS zl1', 'source'), step('ENV A=b', 'setup'), step('RUN two', 'work')] },
+  { steps: [step('FROM base AS zl0', 'source'), step('RUN one', 'work')] },
+  { steps: [step('FROM base AS zl1', 'source'), step('ENV A=b', 'setup'), step('RUN two', 'work')] },
 ];
 const ID = '5444faa681b044698a84e1e0a92b90953cc5344a1f74f775d3ac727c36103a6f';
 

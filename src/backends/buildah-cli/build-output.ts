@@ -1,4 +1,4 @@
-import type { RenderedStage, RenderedStep } from './render-build.ts';
+import type { RenderedStage, RenderedStep } from './render-stage.ts';
 
 /** What the output of `buildah build` tells. */
 export interface BuildOutputSink {

@@ -1,11 +1,11 @@
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BuildError, digestHex, digestOfFields, type RunContext } from '../../core/index.ts';
-import type { ExecMount, Graph } from '../../graph/index.ts';
+import type { ExecMount, Vertex } from '../../graph/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
 import { callBuildah } from './call-buildah.ts';
-import { mountKey } from './deliveries.ts';
-import type { Buildah } from './run-buildah.ts';
+import { type MountDelivery, mountKey } from './deliveries.ts';
+import { type Buildah, runBuildah } from './run-buildah.ts';
 
 type CacheMount = Extract<ExecMount, { readonly kind: 'cache' }>;
 
@@ -16,44 +16,60 @@ export interface CacheDeps {
   readonly uid: number;
 }
 
-/** The caches of a build. */
-export interface BuildCaches {
+/** What buildah is told of a cache mount. */
+export interface CacheFacts {
+  readonly id: string;
+  readonly sharing: 'shared' | 'locked';
+}
+
+/** The caches of some steps. */
+export interface OpenCaches {
   /** By `mountKey`. */
-  readonly byMount: ReadonlyMap<string, { readonly id: string; readonly sharing: 'shared' | 'locked' }>;
-  /** The directory that holds them all; buildah looks for `<TMPDIR>/buildah-cache/<id>`. */
-  readonly directory: string;
+  readonly byMount: ReadonlyMap<string, CacheFacts>;
   /** Gives private caches free. */
   release(): Promise<void>;
+}
+
+export interface CachesInput {
+  readonly steps: readonly Vertex[];
+  /** The directory that a new cache begins with, where the mount names one. */
+  readonly seedOf: (vertex: Vertex, mount: CacheMount) => Promise<MountDelivery | undefined>;
 }
 
 /** More users of one private cache at once than any host has builds. */
 const MOST_INSTANCES = 1000;
 
+/** The directory that holds all caches; buildah looks for `<TMPDIR>/buildah-cache/<id>`. */
+export function cacheDirectoryOf(store: Store): string {
+  return dirname(store.area('cache-mounts').path('any'));
+}
+
 /**
- * Makes the cache directories of a build, with owner and mode, where buildah finds them: in our store, so that `prune` knows
- * them. `locked` caches are locked by buildah for each step; a `private` one is ours from here to `release`, and another
- * build at the same time gets another.
+ * Makes the cache directories of steps, with seed, owner and mode, where buildah finds them: in our store, so that `prune`
+ * knows them. `locked` caches are locked by buildah for each step; a `private` one is ours from here to `release`, and whoever
+ * asks for it meanwhile gets another.
  */
-export async function openCaches(deps: CacheDeps, graph: Graph, context: RunContext): Promise<BuildCaches> {
-  const byMount = new Map<string, { readonly id: string; readonly sharing: 'shared' | 'locked' }>();
+export async function openCaches(deps: CacheDeps, input: CachesInput, context: RunContext): Promise<OpenCaches> {
+  const byMount = new Map<string, CacheFacts>();
   const held: string[] = [];
   const release = async (): Promise<void> => {
     for (const path of held) await rm(path, { force: true });
   };
   const instances = new Map<string, number>();
   try {
-    for (const { id: vertex, op } of graph.vertices) {
-      if (op.kind !== 'exec') continue;
-      for (const [index, mount] of op.mounts.entries()) {
+    for (const vertex of input.steps) {
+      if (vertex.op.kind !== 'exec') continue;
+      for (const [index, mount] of vertex.op.mounts.entries()) {
         if (mount.kind !== 'cache') continue;
-        const instance =
-          mount.sharing === 'private' ? (instances.get(mount.id) ?? (await claim(deps, mount, held))) : 0;
-        instances.set(mount.id, instance);
-        const id = await provideCache(deps, { mount, instance }, context);
-        byMount.set(mountKey(vertex, index), { id, sharing: mount.sharing === 'locked' ? 'locked' : 'shared' });
+        const isPrivate = mount.sharing === 'private';
+        const instance = isPrivate ? (instances.get(mount.id) ?? (await claim(deps, mount, held))) : 0;
+        if (isPrivate) instances.set(mount.id, instance);
+        const seedOf = (): Promise<MountDelivery | undefined> => input.seedOf(vertex, mount);
+        const id = await provideCache(deps, { mount, instance, seedOf }, context);
+        byMount.set(mountKey(vertex.id, index), { id, sharing: mount.sharing === 'locked' ? 'locked' : 'shared' });
       }
     }
-    return { byMount, directory: dirname(deps.store.area('cache-mounts').path('any')), release };
+    return { byMount, release };
   } catch (error) {
     await release();
     throw error;
@@ -103,15 +119,21 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function provideCache(
-  { buildah, store, lease, uid }: CacheDeps,
-  { mount, instance }: { readonly mount: CacheMount; readonly instance: number },
-  context: RunContext,
-): Promise<string> {
+interface WantedCache {
+  readonly mount: CacheMount;
+  readonly instance: number;
+  readonly seedOf: () => Promise<MountDelivery | undefined>;
+}
+
+async function provideCache(deps: CacheDeps, wanted: WantedCache, context: RunContext): Promise<string> {
+  const { buildah, store, lease, uid } = deps;
+  const { mount, instance } = wanted;
   const key = keyOf(mount, instance);
   if (await lease.pinEntry('cache-mounts', key)) return key;
+  const seed = await wanted.seedOf();
   await store.area('cache-mounts').create(key, async (path) => {
     await mkdir(path, { recursive: true });
+    if (seed !== undefined) await copySeed(deps, { seed, path }, context);
     if (mount.uid !== 0 || mount.gid !== 0) {
       if (uid === 0) await chown(path, mount.uid, mount.gid);
       else await chownMapped(buildah, { path, owner: `${mount.uid}:${mount.gid}` }, context);
@@ -121,6 +143,27 @@ async function provideCache(
   });
   await lease.pinEntry('cache-mounts', key);
   return key;
+}
+
+/** The image holds nothing but plain directories above the seed: no link leads out of it. */
+const COPY_SEED = 'container=$1 from=$2 to=$3; shift 3; m=$("$@" mount "$container") && cp -a "$m$from/." "$to/"';
+
+async function copySeed(
+  { buildah, uid }: CacheDeps,
+  { seed, path }: { readonly seed: MountDelivery; readonly path: string },
+  context: RunContext,
+): Promise<void> {
+  const subject = { action: 'put the first files into a cache' };
+  const container = (
+    await callBuildah(buildah, { args: ['from', '--pull-never', seed.image], subject }, context)
+  ).trim();
+  try {
+    const script = ['sh', '-c', COPY_SEED, 'sh', container, seed.path, path];
+    const wrapper = uid === 0 ? script : [buildah.path, ...buildah.globalArgs, 'unshare', '--', ...script];
+    await callBuildah(buildah, { args: [], wrapper, subject }, context);
+  } finally {
+    await runBuildah(buildah, { args: ['rm', container] }, { ...context, signal: new AbortController().signal });
+  }
 }
 
 /** As an ordinary user, ids of the image are those of buildah's user namespace. */

@@ -25,9 +25,6 @@ const inChroot = ({ isolation }: BuildahFacts): boolean => isolation === 'chroot
  * checksums, is lowered to files before it is called; what it would lose of the config is written afterwards.
  */
 const DENIALS: readonly Denial[] = [
-  ['mount-secret-env', (facts) => `${named(facts)} gives secrets to a step as files alone`],
-  ['step-network', (facts) => `${named(facts)} has one network for all steps of a build`],
-  ['step-insecure', (facts) => `${named(facts)} runs all steps of a build with the same rights`],
   ['step-device', (facts) => `${named(facts)} offers no CDI devices to a step`],
   [
     'shm-size',
@@ -35,20 +32,17 @@ const DENIALS: readonly Denial[] = [
     inChroot,
   ],
   [
-    'several-platforms',
-    () => 'it builds for one platform at a time: put several images together with `zlayer manifest`',
+    'cache-from',
+    (facts) =>
+      `${named(facts)} takes results of steps from its own storage alone, by a history that no other builder writes`,
   ],
-  ['cache-from', () => "buildah's cache of steps is its own storage"],
-  ['cache-to', () => "buildah's cache of steps is its own storage"],
+  [
+    'cache-to',
+    (facts) =>
+      `${named(facts)} keeps results of steps as images of its own storage, which no other builder can look up`,
+  ],
   ['cache-mounts-from', () => 'buildah keeps cache mounts in a place of its own, which nothing may write to beside it'],
   ['cache-mounts-to', () => 'buildah keeps cache mounts in a place of its own, and locks none while they are read'],
-  ['squash', (facts) => `${named(facts)} squashes the layers of the base image too`],
-  ['squash-since', (facts) => `${named(facts)} squashes all layers or none`],
-  ['parallelism', () => 'it runs one step after the other, so that the output of each can be told apart'],
-  [
-    'rewrite-timestamp',
-    (facts) => `${named(facts)} sets the times of all files of a layer instead of clamping the later ones`,
-  ],
   ['plan', (facts) => `${named(facts)} tells what is cached only by building`],
 ];
 

@@ -1,16 +1,11 @@
-import {
-  BuildError,
-  isBuildError,
-  type Platform,
-  type RunContext,
-  toBuildError,
-  withLocation,
-} from '../../core/index.ts';
+import { isBuildError, type Platform, type RunContext, toBuildError, withLocation } from '../../core/index.ts';
 import { copyKeys, type EngineEnv, type OpResult, runCopy } from '../../engine/index.ts';
 import type { CopyOp, CopySource, Graph, Vertex, VertexId } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import { type CopyDelivery, type Deliveries, type MountDelivery, mountKey } from './deliveries.ts';
 import { importLayer } from './import-layer.ts';
+import { copyOf, isState, lentTo } from './plan-stages.ts';
+import { isPlain } from './render-mount.ts';
 import type { Buildah } from './run-buildah.ts';
 
 /** Where files stand in an image that holds nothing else. */
@@ -23,39 +18,66 @@ export interface DeliveryDeps {
   readonly platform: Platform;
   /** Evaluates a vertex that is no state of a stage: a directory, a download, a checkout. */
   readonly openSource: (vertex: Vertex, context: RunContext) => Promise<OpResult>;
+  /** The layers of a stage that is built, or of a base image. */
+  readonly openState: (vertex: Vertex, context: RunContext) => Promise<OpResult>;
+}
+
+/** Brings the files that steps take to where buildah can take them. */
+export interface Deliverer {
+  /** What was delivered so far; grows. */
+  readonly deliveries: Deliveries;
+  /** Everything that needs no stage: so what is missing is found before any step runs. */
+  deliverEarly(): Promise<void>;
+  /** What these vertices take, in ways that buildah does not know, from stages that are built by now. */
+  deliverLate(vertices: readonly Vertex[]): Promise<void>;
+  /** A directory of a source or stage, for seeding. */
+  deliverDirectory(input: VertexId, path: string): Promise<MountDelivery>;
 }
 
 /**
- * Takes the files that COPY, ADD and mounts need from directories, downloads, repositories and heredocs. Our engine chooses
- * them, so that patterns, ignore rules, modes, archives and errors are what they are everywhere; each choice becomes a layer
- * of our store and an image of buildah's storage that holds nothing else.
- *
- * @throws BuildError what `runCopy` throws, each with its place; `UNSUPPORTED` for a mix that buildah cannot take.
+ * Takes the files that COPY, ADD and mounts need from directories, downloads, repositories and heredocs, and those of stages
+ * for which buildah has no words. Our engine chooses them, so that patterns, ignore rules, modes, archives and errors are what
+ * they are everywhere; each choice becomes a layer of our store and an image of buildah's storage that holds nothing else.
+ * Throws what `runCopy` throws, each with its place.
  */
-export async function deliverFiles(deps: DeliveryDeps, graph: Graph, context: RunContext): Promise<Deliveries> {
+export function createDeliverer(deps: DeliveryDeps, graph: Graph, context: RunContext): Deliverer {
   const vertices = new Map(graph.vertices.map((vertex) => [vertex.id, vertex]));
   const results = new Map<VertexId, Promise<OpResult>>();
   const sourceOf = (id: VertexId): Promise<OpResult> => {
-    const result = results.get(id) ?? deps.openSource(vertices.get(id)!, context);
+    const vertex = vertices.get(id)!;
+    const open = isState(vertex) ? deps.openState : deps.openSource;
+    const result = results.get(id) ?? open(vertex, context);
     results.set(id, result);
     return result;
   };
   const work: Work = { deps, vertices, sourceOf, context, images: new Map() };
   const copies = new Map<VertexId, CopyDelivery>();
   const mounts = new Map<string, MountDelivery>();
-  for (const vertex of graph.vertices) {
-    await atPlace(vertex, async () => {
-      if (vertex.op.kind === 'copy') copies.set(vertex.id, await deliverCopy(work, vertex, vertex.op));
-      if (vertex.op.kind !== 'exec') return;
-      for (const [index, mount] of vertex.op.mounts.entries()) {
+  const deliver = (vertex: Vertex, isWanted: (how: HowDelivered) => boolean): Promise<void> =>
+    atPlace(vertex, async () => {
+      const { op, id } = vertex;
+      if (op.kind === 'copy' && isWanted(howCopied(work, vertex, op))) {
+        copies.set(id, await deliverCopy(work, vertex, op));
+      }
+      if (op.kind !== 'exec') return;
+      for (const [index, mount] of op.mounts.entries()) {
         if (mount.kind !== 'bind') continue;
         const input = vertex.inputs[mount.input]!;
-        if (isState(vertices.get(input)!)) continue;
-        mounts.set(mountKey(vertex.id, index), await deliverMount(work, input, mount.source));
+        const how = howMounted(vertices.get(input)!, mount.source);
+        if (how === 'by buildah' || !isWanted(how)) continue;
+        mounts.set(mountKey(id, index), await deliverMount(work, input, mount.source));
       }
     });
-  }
-  return { copies, mounts };
+  return {
+    deliveries: { copies, mounts },
+    deliverEarly: async () => {
+      for (const vertex of graph.vertices) await deliver(vertex, (how) => how !== 'late');
+    },
+    deliverLate: async (late) => {
+      for (const vertex of late) await deliver(copyOf(vertex, vertices), (how) => how === 'late');
+    },
+    deliverDirectory: (input, path) => deliverMount(work, input, path),
+  };
 }
 
 interface Work {
@@ -64,7 +86,25 @@ interface Work {
   readonly sourceOf: (id: VertexId) => Promise<OpResult>;
   readonly context: RunContext;
   /** buildah's ids by diffId; grows. */
-  readonly images: Map<string, string>;
+  readonly images: Map<string, Promise<string>>;
+}
+
+/** `early`: by our engine, from what is no stage. `late`: by our engine, when the stages are there. */
+type HowDelivered = 'by buildah' | 'early' | 'late';
+
+/** buildah copies from one stage, by patterns, with numbers for modes. */
+function howCopied(work: Work, vertex: Vertex, op: CopyOp): HowDelivered {
+  const inputs = lentTo(vertex);
+  const states = new Set(inputs.filter((id) => isState(work.vertices.get(id)!)));
+  if (states.size === 0) return 'early';
+  const hasOthers = states.size > 1 || op.sources.length > inputs.length || inputs.some((id) => !states.has(id));
+  const isOdd = op.parents || op.exclude.length > 0 || (op.chmod !== undefined && !/^[0-7]+$/.test(op.chmod));
+  return hasOthers || isOdd ? 'late' : 'by buildah';
+}
+
+function howMounted(input: Vertex, source: string): HowDelivered {
+  if (!isState(input)) return 'early';
+  return isPlain(source) ? 'by buildah' : 'late';
 }
 
 async function atPlace(vertex: Vertex, work: () => Promise<void>): Promise<void> {
@@ -76,28 +116,10 @@ async function atPlace(vertex: Vertex, work: () => Promise<void>): Promise<void>
   }
 }
 
-/** Whether a vertex is a root file system, which buildah has, and not files from elsewhere. */
-export function isState({ op }: Vertex): boolean {
-  return !['local', 'http', 'git'].includes(op.kind);
-}
-
 async function deliverCopy(work: Work, vertex: Vertex, op: CopyOp): Promise<CopyDelivery> {
-  const inputs = op.sources.flatMap((source) => (source.kind === 'input' ? [vertex.inputs[source.input]!] : []));
-  const states = new Set(inputs.filter((id) => isState(work.vertices.get(id)!)));
-  if (states.size === 0) return deliverSelection(work, vertex, op);
-  const [source] = states;
-  const hasOthers = states.size > 1 || inputs.length < op.sources.length || inputs.some((id) => !states.has(id));
-  const isOdd = op.parents || op.exclude.length > 0 || isSymbolic(op.chmod);
-  if (hasOthers || isOdd || source === undefined) {
-    throw new BuildError('UNSUPPORTED', 'The backend buildah-cli cannot copy from a stage in this way.', {
-      hint: '--parents, --exclude, symbolic modes and mixed sources are for files of the context; --backend native has them for stages.',
-    });
-  }
-  return { kind: 'stage', source, paths: op.sources.map((each) => (each.kind === 'input' ? each.path : '')) };
-}
-
-function isSymbolic(chmod: string | undefined): boolean {
-  return chmod !== undefined && !/^[0-7]+$/.test(chmod);
+  if (howCopied(work, vertex, op) !== 'by buildah') return deliverSelection(work, vertex, op);
+  const [source] = lentTo(vertex);
+  return { kind: 'stage', source: source!, paths: op.sources.map((each) => (each.kind === 'input' ? each.path : '')) };
 }
 
 /** The op for files alone: no base, no owner (which may be a name of the stage), one place. */
@@ -157,7 +179,7 @@ async function deliverMount(work: Work, input: VertexId, path: string): Promise<
     input: 0,
     path: escapePath(path),
     unpack: 'never',
-    ownerless: true,
+    ownerless: !isState(work.vertices.get(input)!),
     mustMatch: false,
   };
   const op: CopyOp = { kind: 'copy', sources: [source], destination: `/${PLACE}`, parents: false, exclude: [] };
@@ -170,11 +192,9 @@ function escapePath(path: string): string {
   return path.replace(/[\\*?[]/g, (char) => (char === '\\' ? '\\\\' : `[${char}]`));
 }
 
-async function imageOf({ deps, context, images }: Work, layer: LayerRef): Promise<string> {
-  const known = images.get(layer.diffId);
-  if (known !== undefined) return known;
-  const deliverer = { buildah: deps.buildah, workDir: deps.workDir, store: deps.env.store };
-  const image = await importLayer(deliverer, { layer, platform: deps.platform }, context);
+function imageOf({ deps, context, images }: Work, layer: LayerRef): Promise<string> {
+  const importer = { buildah: deps.buildah, workDir: deps.workDir, store: deps.env.store };
+  const image = images.get(layer.diffId) ?? importLayer(importer, { layer, platform: deps.platform }, context);
   images.set(layer.diffId, image);
   return image;
 }

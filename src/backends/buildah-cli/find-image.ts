@@ -7,6 +7,7 @@ import {
   type RunContext,
 } from '../../core/index.ts';
 import { callBuildah } from './call-buildah.ts';
+import { readListDocument } from './list-document.ts';
 import { nameForBuildah } from './resolve-base.ts';
 import type { Buildah } from './run-buildah.ts';
 import { readStoredImage, type StoredImage } from './stored-image.ts';
@@ -60,7 +61,12 @@ const ID = /^(?:sha256:)?([0-9a-f]{4,64})$/;
  *
  * @throws BuildError `IMAGE_NOT_FOUND`, `REFERENCE_INVALID`, `USAGE` for an ambiguous id.
  */
-export async function findEntry(buildah: Buildah, word: string, context: RunContext): Promise<StorageEntry> {
+export async function findEntry(
+  deps: { readonly buildah: Buildah; readonly workDir: string },
+  word: string,
+  context: RunContext,
+): Promise<StorageEntry> {
+  const { buildah } = deps;
   const entries = await listEntries(buildah, { all: true }, context);
   const id = ID.exec(word)?.[1];
   const named = word.startsWith('sha256:') ? undefined : findByName(entries, word, id !== undefined);
@@ -73,9 +79,30 @@ export async function findEntry(buildah: Buildah, word: string, context: RunCont
       hint: 'Give more of its digits.',
     });
   }
+  const list = isDigest(word) ? await findList(deps, { entries, digest: word }, context) : undefined;
+  if (list !== undefined) return list;
   throw new BuildError('IMAGE_NOT_FOUND', `There is no image "${word}" in buildah's storage.`, {
     hint: 'See `zlayer images --backend buildah-cli`.',
   });
+}
+
+function isDigest(word: string): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(word);
+}
+
+/** The digest of a list is known once it is written out: the newest first, since that is mostly the one. */
+async function findList(
+  deps: { readonly buildah: Buildah; readonly workDir: string },
+  { entries, digest }: { readonly entries: readonly StorageEntry[]; readonly digest: string },
+  context: RunContext,
+): Promise<StorageEntry | undefined> {
+  const named = entries.filter(({ references }) => references.length > 0);
+  for (const entry of named.toSorted((a, b) => b.createdMs - a.createdMs)) {
+    if ((await imageOfEntry(deps.buildah, entry, context)) !== undefined) continue;
+    const { descriptor } = await readListDocument(deps, entry.id, context);
+    if (descriptor.digest === digest) return entry;
+  }
+  return undefined;
 }
 
 function findByName(entries: readonly StorageEntry[], word: string, mayBeId: boolean): StorageEntry | undefined {

@@ -4,9 +4,8 @@ import type { PruneOptions } from '../../store/index.ts';
 import type { ImageDetails, ImageReceipt, ImageSummary } from '../types.ts';
 import { callBuildah } from './call-buildah.ts';
 import { findEntry, imageOfEntry, listEntries, nameToGive, type StorageEntry } from './find-image.ts';
-import { readListDocument } from './manifest-list.ts';
-import type { Buildah } from './run-buildah.ts';
-import { requireStoredImage } from './stored-image.ts';
+import { readListDocument } from './list-document.ts';
+import { type Buildah, runBuildah } from './run-buildah.ts';
 
 interface ImageDeps {
   readonly buildah: Buildah;
@@ -27,7 +26,7 @@ export async function listImages(deps: ImageDeps, context: RunContext): Promise<
 
 /** @throws BuildError `IMAGE_NOT_FOUND`. */
 export async function inspectImage(deps: ImageDeps, word: string, context: RunContext): Promise<ImageDetails> {
-  return describe(deps, await findEntry(deps.buildah, word, context), context);
+  return describe(deps, await findEntry(deps, word, context), context);
 }
 
 async function describe(deps: ImageDeps, entry: StorageEntry, context: RunContext): Promise<ImageDetails> {
@@ -69,36 +68,40 @@ async function describe(deps: ImageDeps, entry: StorageEntry, context: RunContex
   };
 }
 
-/** Gives an image another name. @throws BuildError `IMAGE_NOT_FOUND`, `REFERENCE_INVALID`. */
+/** Gives an image or a list another name. @throws BuildError `IMAGE_NOT_FOUND`, `REFERENCE_INVALID`. */
 export async function tagImage(
-  { buildah }: ImageDeps,
+  deps: ImageDeps,
   input: { readonly image: string; readonly reference: string },
   context: RunContext,
 ): Promise<ImageReceipt> {
+  const { buildah } = deps;
   const reference = nameToGive(input.reference);
-  const entry = await findEntry(buildah, input.image, context);
+  const entry = await findEntry(deps, input.image, context);
   const subject = { action: `name the image ${reference}` };
   await callBuildah(buildah, { args: ['tag', entry.id, reference], subject }, context);
-  const image = await requireStoredImage(buildah, entry.id, context);
-  return {
-    reference,
-    digest: image.digest,
-    mediaType: image.manifest.mediaType ?? MEDIA_TYPES.ociManifest,
-    sizeBytes: Buffer.byteLength(image.manifestText),
-  };
+  const image = await imageOfEntry(buildah, entry, context);
+  if (image === undefined) {
+    const { digest, mediaType, size } = (await readListDocument(deps, entry.id, context)).descriptor;
+    return { reference, digest, mediaType, sizeBytes: size };
+  }
+  const mediaType = image.manifest.mediaType ?? MEDIA_TYPES.ociManifest;
+  return { reference, digest: image.digest, mediaType, sizeBytes: Buffer.byteLength(image.manifestText) };
 }
 
 /**
- * Takes a name away. An image that loses its last name goes, unless a later one is made of it.
+ * Takes a name away. An image that loses its last name goes, unless a later one is made of it; a list goes alone.
  *
  * @throws BuildError `IMAGE_NOT_FOUND`.
  */
-export async function removeImage({ buildah }: ImageDeps, word: string, context: RunContext): Promise<void> {
+export async function removeImage(deps: ImageDeps, word: string, context: RunContext): Promise<void> {
+  const { buildah } = deps;
   const reference = formatReference(parseReference(word));
-  const entry = await findEntry(buildah, reference, context);
+  const entry = await findEntry(deps, reference, context);
   const target = entry.references.includes(reference) ? reference : entry.id;
   const subject = { action: `take the name ${word} away` };
-  await callBuildah(buildah, { args: ['rmi', target], subject }, context);
+  // `rmi` fails at a list with a member for this host.
+  const isList = (await imageOfEntry(buildah, entry, context)) === undefined;
+  await callBuildah(buildah, { args: [...(isList ? ['manifest', 'rm'] : ['rmi']), target], subject }, context);
 }
 
 /** Rounds in which images go whose only users went in the round before. */
@@ -110,10 +113,11 @@ const MOST_ROUNDS = 100;
  * @throws BuildError `UNSUPPORTED` for bounds that buildah does not know.
  */
 export async function prune(
-  { buildah }: ImageDeps,
+  deps: ImageDeps,
   options: PruneOptions,
   context: RunContext,
 ): Promise<{ readonly freedBytes: number }> {
+  const { buildah } = deps;
   const bound = (['unusedSinceMs', 'kinds', 'maxUsedBytes', 'dryRun'] as const).find((name) => options[name]);
   if (bound !== undefined) {
     throw new BuildError(
@@ -123,16 +127,31 @@ export async function prune(
   }
   if (options.all !== true) return { freedBytes: 0 };
   const before = await usedLayers(buildah, context);
-  let count = (await listEntries(buildah, { all: true }, context)).length;
+  const kept = await membersOfLists(deps, context);
+  let count = Number.POSITIVE_INFINITY;
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
-    await callBuildah(buildah, { args: ['rmi', '--prune'], subject: { action: 'remove unused images' } }, context);
-    const left = (await listEntries(buildah, { all: true }, context)).length;
-    if (left === count) break;
-    count = left;
+    const unused = (await listEntries(buildah, { all: true }, context)).filter(
+      ({ references, digest }) => references.length === 0 && !kept.has(digest),
+    );
+    if (unused.length === 0 || unused.length >= count) break;
+    count = unused.length;
+    // Those that others are made of stay for another round, and make it fail.
+    await runBuildah(buildah, { args: ['rmi', ...unused.map(({ id }) => id)] }, context);
   }
   const after = await usedLayers(buildah, context);
   const gone = [...before].filter(([diffId]) => !after.has(diffId));
   return { freedBytes: gone.reduce((sum, [, sizeBytes]) => sum + sizeBytes, 0) };
+}
+
+/** The images of lists, which need no names of their own. */
+async function membersOfLists(deps: ImageDeps, context: RunContext): Promise<ReadonlySet<string>> {
+  const members = new Set<string>();
+  for (const entry of await listEntries(deps.buildah, { all: true }, context)) {
+    if (entry.references.length === 0 || (await imageOfEntry(deps.buildah, entry, context)) !== undefined) continue;
+    const { index } = await readListDocument(deps, entry.id, context);
+    for (const { digest } of index.manifests) members.add(digest);
+  }
+  return members;
 }
 
 /** Layers of all images with their sizes. */

@@ -2,8 +2,15 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, type RunContext } from '../../core/index.ts';
-import { type Descriptor, MEDIA_TYPES, parseManifestOrIndex } from '../../oci/index.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import {
+  type Descriptor,
+  type LayerRef,
+  MEDIA_TYPES,
+  parseConfig,
+  parseManifest,
+  parseManifestOrIndex,
+} from '../../oci/index.ts';
+import { type Lease, openStore, type Store } from '../../store/index.ts';
 import { callBuildah } from './call-buildah.ts';
 import { findEntry, imageOfEntry } from './find-image.ts';
 import type { Buildah } from './run-buildah.ts';
@@ -15,11 +22,12 @@ import type { Buildah } from './run-buildah.ts';
  * @throws BuildError `IMAGE_NOT_FOUND`, and what `work` throws.
  */
 export async function withLoadedImage<T>(
-  { buildah, workDir }: { readonly buildah: Buildah; readonly workDir: string },
+  deps: { readonly buildah: Buildah; readonly workDir: string },
   { image, work }: { readonly image: string; readonly work: (store: Store, descriptor: Descriptor) => Promise<T> },
   context: RunContext,
 ): Promise<T> {
-  const entry = await findEntry(buildah, image, context);
+  const { buildah, workDir } = deps;
+  const entry = await findEntry(deps, image, context);
   const isList = (await imageOfEntry(buildah, entry, context)) === undefined;
   const directory = await mkdtemp(join(workDir, 'load-'));
   try {
@@ -30,6 +38,31 @@ export async function withLoadedImage<T>(
     await callBuildah(buildah, { args, subject: { action: `read the image ${image}` } }, context);
     const store = await openStore({ root: join(directory, 'store') });
     return await work(store, await loadFiles(store, files, 'manifest.json'));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The layers of an image, uncompressed, in our store, held by a lease. */
+export async function loadLayers(
+  deps: { readonly buildah: Buildah; readonly workDir: string; readonly store: Store; readonly lease: Lease },
+  image: string,
+  context: RunContext,
+): Promise<readonly LayerRef[]> {
+  const { store, lease } = deps;
+  const directory = await mkdtemp(join(deps.workDir, 'layers-'));
+  try {
+    const args = ['push', '--quiet', '--disable-compression', image, `dir:${directory}`];
+    await callBuildah(deps.buildah, { args, subject: { action: `read the image ${image}` } }, context);
+    const { config, layers } = parseManifest(await readFile(join(directory, 'manifest.json')));
+    const { rootfs } = parseConfig(await readFile(join(directory, digestHex(config.digest))));
+    for (const { digest, size } of layers) {
+      const blob = { digest, sizeBytes: size };
+      if (await lease.pinBlob(blob)) continue;
+      await store.blobs.write(blob, createReadStream(join(directory, digestHex(digest)), { highWaterMark: 1 << 20 }));
+      await lease.pinBlob(blob);
+    }
+    return layers.map((blob, index): LayerRef => ({ diffId: rootfs.diff_ids[index]!, blob }));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

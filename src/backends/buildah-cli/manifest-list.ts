@@ -1,21 +1,19 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   BuildError,
-  digestOf,
   isBuildError,
   parsePlatform,
   parseReference,
   platformOfHost,
   type RunContext,
 } from '../../core/index.ts';
-import { type Descriptor, type Index, MEDIA_TYPES, parseIndex, platformOfDescriptor } from '../../oci/index.ts';
+import { type Descriptor, platformOfDescriptor } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
 import { type LendRegistry, withRegistry } from '../open-registry.ts';
 import type { ImageReceipt, ManifestAddInput, ManifestList } from '../types.ts';
 import { type RequestCredentials, withAuthFile } from './auth-file.ts';
 import { callBuildah } from './call-buildah.ts';
 import { findEntry, imageOfEntry, nameToGive, type StorageEntry } from './find-image.ts';
+import { readListDocument } from './list-document.ts';
 import { withLoadedImage } from './load-image.ts';
 import { pushLoaded } from './push-loaded.ts';
 import { registryOptions } from './registry-options.ts';
@@ -28,35 +26,10 @@ interface ListDeps {
   readonly workDir: string;
 }
 
-/** A list as it would be pushed. */
-export interface ListDocument {
-  readonly descriptor: Descriptor;
-  readonly index: Index;
-}
-
-/** Reads a list as buildah writes it for a registry: so its digest is the one that it has there. */
-export async function readListDocument(
-  { buildah, workDir }: ListDeps,
-  list: string,
-  context: RunContext,
-): Promise<ListDocument> {
-  const directory = await mkdtemp(join(workDir, 'list-'));
-  try {
-    const args = ['manifest', 'push', '--quiet', list, `dir:${directory}`];
-    await callBuildah(buildah, { args, subject: { action: `read the manifest list ${list}` } }, context);
-    const bytes = await readFile(join(directory, 'manifest.json'));
-    const index = parseIndex(bytes);
-    const mediaType = index.mediaType ?? MEDIA_TYPES.ociIndex;
-    return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, index };
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
 /** A new, empty list. An empty one that is there already will do. @throws BuildError `USAGE` when the name is taken. */
 export async function createList(deps: ListDeps, name: string, context: RunContext): Promise<ManifestList> {
   const reference = nameToGive(name);
-  const taken = await findEntry(deps.buildah, reference, context).catch(ignoreMissing);
+  const taken = await findEntry(deps, reference, context).catch(ignoreMissing);
   if (taken === undefined) {
     const subject = { action: `make the manifest list ${reference}` };
     await callBuildah(deps.buildah, { args: ['manifest', 'create', reference], subject }, context);
@@ -77,7 +50,7 @@ function ignoreMissing(error: unknown): undefined {
 
 /** Finds a list by name. @throws BuildError `IMAGE_NOT_FOUND`, `USAGE` when the name is that of a single image. */
 async function requireList(deps: ListDeps, name: string, context: RunContext): Promise<StorageEntry> {
-  const entry = await findEntry(deps.buildah, nameToGive(name), context).catch((error: unknown) => {
+  const entry = await findEntry(deps, nameToGive(name), context).catch((error: unknown) => {
     if (!isBuildError(error, 'IMAGE_NOT_FOUND')) throw error;
     throw new BuildError('IMAGE_NOT_FOUND', `There is no manifest list "${name}" in buildah's storage.`, {
       hint: `Make it with \`zlayer manifest create ${name}\`.`,
@@ -113,7 +86,7 @@ export async function addToList(deps: ListDeps, input: ManifestAddInput, context
   const { buildah } = deps;
   await requireList(deps, input.list, context);
   const list = nameToGive(input.list);
-  const local = await findEntry(buildah, input.image, context).catch(ignoreMissing);
+  const local = await findEntry(deps, input.image, context).catch(ignoreMissing);
   await withAuthFile(buildah.env, input.credentials, async (auth) => {
     const remote = local === undefined ? parseReference(input.image) : undefined;
     const member = remote === undefined ? `containers-storage:@${local!.id}` : `docker://${nameForBuildah(remote)}`;

@@ -28,7 +28,7 @@ export interface PushDeps {
  */
 export async function pushImage(deps: PushDeps, input: PushImageInput, context: RunContext): Promise<ImageReceipt> {
   const { buildah } = deps;
-  const entry = await findEntry(buildah, input.image, context);
+  const entry = await findEntry(deps, input.image, context);
   const target = destinationOf(input);
   const { credentials } = input;
   if ((await imageOfEntry(buildah, entry, context)) === undefined) {

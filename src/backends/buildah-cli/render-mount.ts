@@ -1,20 +1,11 @@
-import { BuildError, digestHex, digestOf } from '../../core/index.ts';
-import type { ExecMount, Vertex } from '../../graph/index.ts';
-import { unsayable } from './unsayable.ts';
-
-/** A mount as buildah takes it. */
-export interface MountText {
-  readonly text: string;
-  /** What its files are, for buildah's cache, which does not look at them. */
-  readonly identity?: string;
-}
+import { digestHex, digestOf } from '../../core/index.ts';
+import type { ExecMount } from '../../graph/index.ts';
 
 /** What the renderer knows of a mount. */
 export interface MountFacts {
-  /** The stage that lends the files of a bind mount, and where they are in it. */
+  /** The image that lends the files of a bind mount, and where they are in it. */
   readonly from?: string;
   readonly path?: string;
-  readonly identity?: string;
   readonly cache?: { readonly id: string; readonly sharing: 'shared' | 'locked' } | undefined;
 }
 
@@ -23,21 +14,26 @@ export function buildahId(id: string): string {
   return digestHex(digestOf(id)).slice(0, 32);
 }
 
-/** Renders the value of a `--mount`. @throws BuildError `UNSUPPORTED` for what buildah cannot be told. */
-export function renderMount(vertex: Vertex, mount: ExecMount, facts: MountFacts): MountText {
-  const fields = fieldsOf(vertex, mount, facts);
-  for (const [, value] of fields) {
-    if (/[\s,"'\\$]/.test(value)) throw unsayable(vertex, `the mount ${mount.kind} with "${value}"`);
-  }
+/** What buildah's parser would take apart, or take for a variable. */
+const ODD = /[\s,"'\\$]/;
+
+/** Whether a value can stand in a mount. */
+export function isPlain(value: string): boolean {
+  return value !== '' && !ODD.test(value);
+}
+
+/** The value of a `--mount`. What stands in it is plain: `checkSayable` has seen to that, and odd sources are delivered. */
+export function renderMount(mount: ExecMount, facts: MountFacts): string {
   const flags =
     mount.kind === 'bind' && !mount.readonly ? ['rw'] : mount.kind === 'cache' && mount.readonly ? ['ro'] : [];
-  const text = [`type=${mount.kind}`, ...fields.map(([name, value]) => `${name}=${value}`), ...flags].join(',');
-  return facts.identity === undefined ? { text } : { text, identity: facts.identity };
+  return [`type=${mount.kind}`, ...fieldsOf(mount, facts).map(([name, value]) => `${name}=${value}`), ...flags].join(
+    ',',
+  );
 }
 
 type Field = readonly [name: string, value: string];
 
-function fieldsOf(vertex: Vertex, mount: ExecMount, facts: MountFacts): readonly Field[] {
+function fieldsOf(mount: ExecMount, facts: MountFacts): readonly Field[] {
   switch (mount.kind) {
     case 'bind':
       return [
@@ -46,7 +42,6 @@ function fieldsOf(vertex: Vertex, mount: ExecMount, facts: MountFacts): readonly
         ['target', mount.target],
       ];
     case 'cache':
-      if (mount.input !== undefined || mount.source !== '/') throw noSeed(vertex);
       return [
         ['id', facts.cache?.id ?? ''],
         ['target', mount.target],
@@ -83,15 +78,4 @@ function ownerFields({
     ['uid', String(uid)],
     ['gid', String(gid)],
   ];
-}
-
-function noSeed({ info }: Vertex): BuildError {
-  return new BuildError(
-    'UNSUPPORTED',
-    'The backend buildah-cli cannot begin a cache mount with files of a stage or image.',
-    {
-      location: info.location,
-      hint: 'Fill the cache in a step, or use --backend native.',
-    },
-  );
 }

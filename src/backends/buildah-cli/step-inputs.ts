@@ -7,6 +7,7 @@ import type { ExecMount, Graph, Vertex } from '../../graph/index.ts';
 import type { Env } from '../selection/host-facts.ts';
 import { privateParent } from './private-directory.ts';
 import { buildahId } from './render-mount.ts';
+import { secretsId, secretsScript } from './secret-variables.ts';
 
 export interface StepInputs {
   readonly env: Env;
@@ -26,15 +27,11 @@ export async function withStepInputs<T>(
   graph: Graph,
   work: (options: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  const wanted = graph.vertices.flatMap((vertex) =>
-    vertex.op.kind === 'exec' ? vertex.op.mounts.map((mount) => ({ vertex, mount })) : [],
-  );
-  const options = new Map<string, readonly string[]>();
   const directory = await mkdtemp(join(await privateParent(inputs.env, tmpdir()), 'zlayer-secrets-'));
   try {
-    for (const { vertex, mount } of wanted) {
-      const found = await optionOf(inputs, { vertex, mount, directory });
-      if (found !== undefined) options.set(found.join(' '), found);
+    const options = new Map<string, readonly string[]>();
+    for (const vertex of graph.vertices) {
+      for (const option of await optionsOf({ ...inputs, directory }, vertex)) options.set(option.join(' '), option);
     }
     return await work([...options.values()].flat());
   } finally {
@@ -42,34 +39,60 @@ export async function withStepInputs<T>(
   }
 }
 
-interface WantedInput {
-  readonly vertex: Vertex;
-  readonly mount: ExecMount;
+interface Lending extends StepInputs {
   readonly directory: string;
 }
 
-async function optionOf(inputs: StepInputs, wanted: WantedInput): Promise<readonly string[] | undefined> {
-  const { vertex, mount, directory } = wanted;
-  if (mount.kind === 'ssh') return sshOption(inputs, { vertex, mount });
-  if (mount.kind !== 'secret') return undefined;
-  const value = await inputs.secrets(mount.id);
-  if (value === undefined) {
-    if (!mount.required) return undefined;
-    throw new BuildError('SECRET_MISSING', `The step needs the secret "${mount.id}", which was not given.`, {
-      facts: { id: mount.id },
-      location: vertex.info.location,
-      hint: `Give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
-    });
+type SecretMount = Extract<ExecMount, { readonly kind: 'secret' }>;
+
+async function optionsOf(lending: Lending, vertex: Vertex): Promise<ReadonlyArray<readonly string[]>> {
+  if (vertex.op.kind !== 'exec') return [];
+  const options: Array<readonly string[]> = [];
+  const variables = new Map<string, string>();
+  for (const mount of vertex.op.mounts) {
+    if (mount.kind === 'ssh') options.push(...(await sshOption(lending, { vertex, mount })));
+    if (mount.kind !== 'secret') continue;
+    const value = await readSecret(lending, { vertex, mount });
+    if (value === undefined) continue;
+    if (mount.env !== undefined) variables.set(mount.env, Buffer.from(value).toString('latin1'));
+    if (mount.env === undefined || mount.target !== undefined) {
+      options.push(await secretOption(lending, { id: buildahId(mount.id), value }));
+    }
   }
-  const path = join(directory, buildahId(mount.id));
+  const id = secretsId(vertex);
+  if (id !== undefined) {
+    const script = Buffer.from(secretsScript(variables), 'latin1');
+    options.push(await secretOption(lending, { id, value: script }));
+  }
+  return options;
+}
+
+async function readSecret(
+  { secrets }: StepInputs,
+  { vertex, mount }: { readonly vertex: Vertex; readonly mount: SecretMount },
+): Promise<Uint8Array | undefined> {
+  const value = await secrets(mount.id);
+  if (value !== undefined || !mount.required) return value;
+  throw new BuildError('SECRET_MISSING', `The step needs the secret "${mount.id}", which was not given.`, {
+    facts: { id: mount.id },
+    location: vertex.info.location,
+    hint: `Give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
+  });
+}
+
+async function secretOption(
+  { directory }: Lending,
+  { id, value }: { readonly id: string; readonly value: Uint8Array },
+): Promise<readonly string[]> {
+  const path = join(directory, id);
   await writeFile(path, value, { mode: 0o600 });
-  return ['--secret', `id=${buildahId(mount.id)},src=${path}`];
+  return ['--secret', `id=${id},src=${path}`];
 }
 
 async function sshOption(
   { sshAgents }: StepInputs,
   { vertex, mount }: { readonly vertex: Vertex; readonly mount: Extract<ExecMount, { readonly kind: 'ssh' }> },
-): Promise<readonly string[] | undefined> {
+): Promise<ReadonlyArray<readonly string[]>> {
   const socket = sshAgents.get(mount.id);
   const isThere =
     socket !== undefined &&
@@ -77,8 +100,8 @@ async function sshOption(
       () => true,
       () => false,
     ));
-  if (isThere) return ['--ssh', `${buildahId(mount.id)}=${socket}`];
-  if (!mount.required) return undefined;
+  if (isThere) return [['--ssh', `${buildahId(mount.id)}=${socket}`]];
+  if (!mount.required) return [];
   const why = socket === undefined ? 'which was not given' : `whose socket ${socket} is not there`;
   throw new BuildError('SSH_MISSING', `The step needs the ssh agent "${mount.id}", ${why}.`, {
     facts: { id: mount.id },

@@ -1,5 +1,6 @@
-import type { BuildEvent, CacheVerdict, ErrorCode, RunContext, VertexInfo } from '../../core/index.ts';
+import type { BuildEvent, CacheVerdict, ErrorCode, RunContext } from '../../core/index.ts';
 import type { Graph, Vertex, VertexId } from '../../graph/index.ts';
+import { announcePlan } from '../request/announce-plan.ts';
 import type { StepReport } from '../types.ts';
 
 const TAIL_LINES = 20;
@@ -23,10 +24,11 @@ interface Known {
 }
 
 /** Announces the plan, and follows it. */
-export function createStepProgress(graph: Graph, { emit }: RunContext): StepProgress {
+export function createStepProgress(graph: Graph, context: RunContext): StepProgress {
+  const { emit } = context;
   const known = new Map<VertexId, Known>();
   const tails = new Map<VertexId, string>();
-  emit({ kind: 'build-planned', time: Date.now(), vertices: graph.vertices.map(describe) });
+  announcePlan(graph, context);
   const start = (id: VertexId): Known => {
     const before = known.get(id);
     if (before !== undefined) return before;
@@ -55,18 +57,6 @@ export function createStepProgress(graph: Graph, { emit }: RunContext): StepProg
       emit(failedEvent(id, { startedMs, code, message }));
     },
     reports: () => graph.vertices.map((vertex) => toReport(vertex, known.get(vertex.id))),
-  };
-}
-
-function describe({ id, inputs, info }: Vertex, index: number): VertexInfo {
-  const { name, stage, location } = info;
-  return {
-    id,
-    name,
-    inputs,
-    number: index + 1,
-    ...(stage === undefined ? {} : { stage }),
-    ...(location === undefined ? {} : { location }),
   };
 }
 

@@ -6,10 +6,11 @@ import type { Outcomes } from '../../solver/index.ts';
 import { annotationsAt } from '../request/annotations.ts';
 import { assembleImage } from '../request/assemble-image.ts';
 import { checkConsistency } from '../request/check-consistency.ts';
+import { reportBuild } from '../request/report-build.ts';
 import type { BuildPlan, BuildResult, LoadedRequest } from '../types.ts';
 import { exportCaches } from './export-caches.ts';
 import { type Attempt, retryWithoutLost } from './lost-layers.ts';
-import { reportBuild, reportSteps } from './report-build.ts';
+import { reportSteps } from './report-steps.ts';
 import { type BuildDeps, type PreparedBuild, prepareBuild, type SolvedBuild, solveBuild } from './solve-request.ts';
 import { type LayeredImage, storeImages } from './store-images.ts';
 
@@ -43,7 +44,7 @@ async function build(deps: BuildDeps, loaded: LoadedRequest, outer: RunContext):
     await prepared.mounts.save(context);
     const reported = images.map(({ image }, index) => ({ image, platform: solved.lowered.images[index]!.platform }));
     const durationMs = Date.now() - startedMs;
-    return reportBuild({ images: reported, root, references, outcomes: solved.outcomes, durationMs });
+    return reportBuild({ images: reported, root, references, steps: reportSteps(solved.outcomes), durationMs });
   } finally {
     await prepared.close();
   }

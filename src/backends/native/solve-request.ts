@@ -1,18 +1,20 @@
 import type { CacheRecord } from '../../cache/index.ts';
-import { BuildError, type RunContext } from '../../core/index.ts';
+import type { RunContext } from '../../core/index.ts';
 import { type EngineEnv, type OpResult, openLocalTree, type TreeResult } from '../../engine/index.ts';
-import { type BaseRequest, CONTEXT_NAME, type Graph, localName } from '../../graph/index.ts';
+import { type BaseRequest, CONTEXT_NAME, localName } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import { type Outcomes, type SharedWork, solve } from '../../solver/index.ts';
 import type { Store } from '../../store/index.ts';
 import { defaultParallelism } from '../default-parallelism.ts';
+import { announcePlan } from '../request/announce-plan.ts';
+import { type LoweredBuild, lowerPlatforms } from '../request/lower-platforms.ts';
 import { createSecretProvider } from '../request/secrets.ts';
+import { sourceDateEpochOf } from '../request/source-date-epoch.ts';
 import { watchWarnings } from '../request/watch-warnings.ts';
 import type { ContextDirectory, LoadedRequest } from '../types.ts';
 import { type CacheMounts, openCacheMounts } from './cache-mounts.ts';
 import { type CacheTargets, openCacheTargets } from './cache-targets.ts';
-import { type LoweredBuild, lowerPlatforms } from './lower-platforms.ts';
 import { createOpRunner } from './op-runner.ts';
 import { requireEmulation } from './require-emulation.ts';
 import type { BaseImage } from './resolve-base.ts';
@@ -34,7 +36,7 @@ export interface BuildDeps {
 /** A request that is ready to be solved, once or again. */
 export interface PreparedBuild {
   readonly loaded: LoadedRequest;
-  readonly lowered: LoweredBuild;
+  readonly lowered: LoweredBuild<BaseImage>;
   readonly shared: SharedCaches;
   /** Where the build will leave its results. */
   readonly targets: CacheTargets;
@@ -60,7 +62,7 @@ export interface SolvedBuild extends PreparedBuild {
 export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer: RunContext): Promise<PreparedBuild> {
   const { request } = loaded;
   const { context, refuseWarnings } = watchWarnings(outer, request.strict ?? false);
-  const epoch = epochOf(loaded);
+  const epoch = sourceDateEpochOf(request);
   const mounts = await openCacheMounts(deps, request);
   const targets = await openCacheTargets(deps, request.cacheTo ?? [], context);
   const shared = openSharedCaches(deps.registry, request.cacheFrom ?? [], context);
@@ -72,7 +74,7 @@ export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer
   try {
     const lowered = await lower(deps, loaded, context);
     refuseWarnings();
-    announce(lowered.graph, context);
+    announcePlan(lowered.graph, context);
     const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
     const allBases = lowered.images.flatMap((image) => image.bases);
     const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
@@ -84,7 +86,7 @@ export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer
   }
 }
 
-function lower(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<LoweredBuild> {
+function lower(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<LoweredBuild<BaseImage>> {
   const { store, bench } = deps;
   const { request } = loaded;
   const resolveDeps = { store, client: deps.registry, pull: request.pull ?? 'missing' } as const;
@@ -146,28 +148,6 @@ export async function solveBuild(
   });
   refuseWarnings();
   return { ...prepared, outcomes, records: cache.records() };
-}
-
-/** SOURCE_DATE_EPOCH by option or build arg, in seconds. @throws BuildError `USAGE` when it is no number. */
-function epochOf(loaded: LoadedRequest): number | undefined {
-  const { sourceDateEpoch, buildArgs } = loaded.request;
-  const text = buildArgs?.['SOURCE_DATE_EPOCH'];
-  if (sourceDateEpoch !== undefined) return sourceDateEpoch;
-  if (text === undefined || text === '') return undefined;
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new BuildError('USAGE', `SOURCE_DATE_EPOCH=${text} is not a number of seconds.`);
-}
-
-function announce(graph: Graph, context: RunContext): void {
-  const vertices = graph.vertices.map((vertex, index) => ({
-    id: vertex.id,
-    name: vertex.info.name,
-    inputs: vertex.inputs,
-    number: index + 1,
-    ...(vertex.info.stage === undefined ? {} : { stage: vertex.info.stage }),
-    ...(vertex.info.location === undefined ? {} : { location: vertex.info.location }),
-  }));
-  context.emit({ kind: 'build-planned', time: Date.now(), vertices });
 }
 
 interface LocalTrees {

@@ -1,9 +1,7 @@
 import type { Platform } from '../../core/index.ts';
-import type { OpResult } from '../../engine/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
-import type { Outcomes } from '../../solver/index.ts';
-import type { AssembledImage } from '../request/assemble-image.ts';
 import type { BuildResult, BuiltImage, LayerReport, StepReport } from '../types.ts';
+import type { AssembledImage } from './assemble-image.ts';
 
 /** An image with the platform that it was asked for. */
 export interface ReportedImage {
@@ -16,14 +14,14 @@ interface ReportInput {
   /** The image, or the index over several. */
   readonly root: Descriptor;
   readonly references: readonly string[];
-  readonly outcomes: Outcomes<OpResult>;
+  readonly steps: readonly StepReport[];
   readonly durationMs: number;
 }
 
 /** What a build tells of its images. */
-export function reportBuild({ images, root, references, outcomes, durationMs }: ReportInput): BuildResult {
+export function reportBuild({ images, root, references, steps, durationMs }: ReportInput): BuildResult {
   const built = images.map(reportImage);
-  const rest = { references, steps: reportSteps(outcomes), durationMs, warnings: [] };
+  const rest = { references, steps, durationMs, warnings: [] };
   if (built.length === 1) return { ...built[0]!, ...rest };
   const layers = new Map(built.flatMap((image) => image.layers.map((layer) => [layer.digest, layer] as const)));
   return {
@@ -59,16 +57,4 @@ function reportImage({ image, platform }: ReportedImage): BuiltImage {
 
 function sizeOf(layers: readonly LayerReport[]): number {
   return layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
-}
-
-/** The steps with what became of them. */
-export function reportSteps(outcomes: Outcomes<OpResult>): readonly StepReport[] {
-  return [...outcomes.values()].map(({ vertex, verdict, startedMs, durationMs }) => ({
-    vertex: vertex.id,
-    name: vertex.info.name,
-    ...(vertex.info.stage === undefined ? {} : { stage: vertex.info.stage }),
-    verdict,
-    startedMs,
-    durationMs,
-  }));
 }

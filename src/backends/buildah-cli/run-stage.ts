@@ -2,49 +2,52 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BuildError, isBuildError, type RunContext } from '../../core/index.ts';
-import type { Graph, VertexId } from '../../graph/index.ts';
+import { isBuildError, type RunContext } from '../../core/index.ts';
+import type { Vertex, VertexId } from '../../graph/index.ts';
 import type { BuildRequest } from '../types.ts';
 import { createBuildOutput } from './build-output.ts';
 import type { Isolation } from './isolation.ts';
 import { removeLeftovers } from './leftover-containers.ts';
-import { EMPTY_DIRECTORY, OWN_CONTEXT, type RenderedBuild, type RenderedStep } from './render-build.ts';
+import type { Surroundings } from './plan-stages.ts';
+import { EMPTY_DIRECTORY, OWN_CONTEXT, type RenderedFile, type RenderedStep, type Variables } from './render-stage.ts';
 import { type Buildah, runBuildah } from './run-buildah.ts';
 import { buildFailed } from './step-failure.ts';
 import type { StepProgress } from './step-progress.ts';
 
-export interface BuildRun {
-  readonly rendered: RenderedBuild;
-  readonly graph: Graph;
+export interface StageRun {
+  readonly file: RenderedFile;
+  readonly surroundings: Surroundings;
+  readonly vertices: ReadonlyMap<VertexId, Vertex>;
   readonly request: BuildRequest;
   readonly isolation: Isolation;
   readonly uid: number;
-  /** Temporary, and this build's alone. `own` in it is the build context of `OWN_CONTEXT`. */
+  /** Temporary, and this call's alone. */
   readonly workDir: string;
+  /** The build context of `OWN_CONTEXT`. */
+  readonly ownContext: string;
   /** Holds the directories of cache mounts. */
   readonly cacheDirectory: string;
   /** Options for secrets and agents. */
   readonly inputOptions: readonly string[];
-  /** `NAME=value` of proxies. */
-  readonly proxies: readonly string[];
+  /** Proxies of steps. */
+  readonly proxies: Variables;
 }
 
 /**
- * Runs `buildah build` over a rendered Dockerfile and gives the id of the image. Output becomes events of its steps.
+ * Runs `buildah build` over a rendered stage and gives the id of the image. Output becomes events of its steps.
  *
  * @throws BuildError `STEP_FAILED`, `SOURCE_NOT_FOUND`, `USER_NOT_FOUND`, `BACKEND_FAILED`, `CANCELLED`; no container is left
  * behind then.
  */
-export async function runBuild(
+export async function runStage(
   { buildah, progress }: { readonly buildah: Buildah; readonly progress: StepProgress },
-  run: BuildRun,
+  run: StageRun,
   context: RunContext,
 ): Promise<string> {
-  const { workDir, rendered } = run;
   const files = await writeFiles(run);
   const temporary = await openShortPath(files.tmp);
   const follower = followSteps(progress, context);
-  const output = createBuildOutput(rendered.stages, follower.sink);
+  const output = createBuildOutput(run.file.stages, follower.sink);
   try {
     const exit = await runBuildah(
       buildah,
@@ -59,10 +62,10 @@ export async function runBuild(
     output.end();
     if (exit.exitCode === 0) {
       follower.finish();
-      return (await readFile(join(workDir, 'iid'), 'utf8')).trim().replace(/^sha256:/, '');
+      return (await readFile(files.imageId, 'utf8')).trim().replace(/^sha256:/, '');
     }
     const current = follower.current();
-    const vertex = run.graph.vertices.find(({ id }) => id === current);
+    const vertex = current === undefined ? undefined : run.vertices.get(current);
     const outputTail = current === undefined ? [] : progress.tailOf(current);
     throw buildFailed({ vertex, exit, outputTail });
   } catch (error) {
@@ -86,15 +89,17 @@ interface BuildFiles {
   readonly dockerfile: string;
   readonly tmp: string;
   readonly mounts: string;
+  readonly imageId: string;
 }
 
-async function writeFiles({ workDir, cacheDirectory, rendered }: BuildRun): Promise<BuildFiles> {
+async function writeFiles({ workDir, cacheDirectory, file }: StageRun): Promise<BuildFiles> {
   const files = {
     dockerfile: join(workDir, 'Dockerfile'),
     tmp: join(workDir, 'tmp'),
     mounts: join(workDir, 'mounts.conf'),
+    imageId: join(workDir, 'iid'),
   };
-  await writeFile(files.dockerfile, rendered.text, { mode: 0o600 });
+  await writeFile(files.dockerfile, file.text, { mode: 0o600 });
   await mkdir(files.tmp);
   await mkdir(cacheDirectory, { recursive: true });
   // buildah calls it by either name, by version and user.
@@ -117,36 +122,36 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-function buildArguments(run: BuildRun, files: BuildFiles): readonly string[] {
-  const { request, workDir, isolation } = run;
+function buildArguments(run: StageRun, files: BuildFiles): readonly string[] {
+  const { request, isolation, surroundings, ownContext } = run;
   const { addHosts = [], ulimits = [], shmSizeBytes } = request;
   return [
     'build',
     ...['--layers', '--force-rm', '--pull=never', '--jobs=1', '--format=oci', '--identity-label=false'],
     ...['--skip-unused-stages=false', '--http-proxy=false'],
     `--isolation=${isolation}`,
-    `--network=${request.network === 'none' && isolation !== 'chroot' ? 'none' : 'host'}`,
-    `--build-context=${OWN_CONTEXT}=${join(workDir, 'own')}`,
+    `--network=${surroundings.network === 'none' && isolation !== 'chroot' ? 'none' : 'host'}`,
+    ...(surroundings.insecure ? INSECURE : []),
+    `--build-context=${OWN_CONTEXT}=${ownContext}`,
     `--default-mounts-file=${files.mounts}`,
-    `--iidfile=${join(workDir, 'iid')}`,
+    `--iidfile=${files.imageId}`,
     ...addHosts.map(({ name, address }) => `--add-host=${name}:${address}`),
     ...ulimits.map(({ name, soft, hard }) => `--ulimit=${name}=${soft}:${hard}`),
     ...(shmSizeBytes === undefined ? [] : [`--shm-size=${shmSizeBytes}b`]),
     ...run.inputOptions,
     // Without a value: buildah takes it from its environment, where no other user can read it.
-    ...run.proxies.map((text) => `--build-arg=${text.slice(0, text.indexOf('='))}`),
+    ...[...run.proxies.keys(), ...run.file.buildArgs.keys()].map((name) => `--build-arg=${name}`),
     `--file=${files.dockerfile}`,
-    join(workDir, 'own', EMPTY_DIRECTORY),
+    join(ownContext, EMPTY_DIRECTORY),
   ];
 }
 
-function buildEnv({ proxies }: BuildRun): Readonly<Record<string, string | undefined>> {
-  const given = proxies.map((text): [string, string] => [
-    text.slice(0, text.indexOf('=')),
-    text.slice(text.indexOf('=') + 1),
-  ]);
+/** What `RUN --security=insecure` is allowed. */
+const INSECURE = ['--cap-add=all', '--security-opt=seccomp=unconfined', '--security-opt=label=disable'];
+
+function buildEnv({ proxies, file }: StageRun): Readonly<Record<string, string | undefined>> {
   return {
-    ...Object.fromEntries(given),
+    ...Object.fromEntries([...proxies, ...file.buildArgs]),
     SOURCE_DATE_EPOCH: undefined,
     BUILDAH_LAYERS: undefined,
     BUILDAH_FORMAT: undefined,
@@ -155,8 +160,8 @@ function buildEnv({ proxies }: BuildRun): Readonly<Record<string, string | undef
 }
 
 /** Under the isolation chroot buildah knows no network but the one it has: without one, it gets none itself. */
-function wrapperOf({ request, isolation, uid }: BuildRun, buildah: Buildah): readonly string[] {
-  if (request.network !== 'none' || isolation !== 'chroot') return [];
+function wrapperOf({ surroundings, isolation, uid }: StageRun, buildah: Buildah): readonly string[] {
+  if (surroundings.network !== 'none' || isolation !== 'chroot') return [];
   const script = 'ip link set lo up 2>/dev/null; exec "$@"';
   const inNamespace = ['unshare', '-n', '--', 'sh', '-c', script, 'sh'];
   return uid === 0 ? inNamespace : [buildah.path, ...buildah.globalArgs, 'unshare', ...inNamespace];
@@ -202,14 +207,4 @@ function followSteps(progress: StepProgress, { emit }: RunContext): StepFollower
     },
   };
   return { sink, current: () => current, finish: complete };
-}
-
-/** Makes what `OWN_CONTEXT` holds. */
-export async function writeOwnContext(workDir: string, scripts: ReadonlyMap<string, string>): Promise<void> {
-  const own = join(workDir, 'own');
-  await mkdir(join(own, EMPTY_DIRECTORY), { recursive: true });
-  for (const [name, text] of scripts) {
-    if (name.includes('/')) throw new BuildError('INTERNAL', `The script ${name} has a slash in its name.`);
-    await writeFile(join(own, name), text, { mode: 0o755 });
-  }
 }

@@ -1,8 +1,7 @@
 import { BuildError } from '../../core/index.ts';
-import { type StageEnd, type Vertex, vertexIdOf } from '../../graph/index.ts';
-import type { LoweredRequest } from '../request/lower-request.ts';
+import { type ResolvedBase, type StageEnd, type Vertex, vertexIdOf } from '../../graph/index.ts';
 import type { BuildRequest } from '../types.ts';
-import type { BaseImage } from './resolve-base.ts';
+import type { LoweredRequest } from './lower-request.ts';
 
 /**
  * The image with one layer for all that the build adds to its base, or to a stage that it stands on. As docker's `--squash`,
@@ -10,10 +9,10 @@ import type { BaseImage } from './resolve-base.ts';
  *
  * @throws BuildError `STAGE_NOT_FOUND` where the image does not stand on the stage.
  */
-export function squashTarget(
-  lowered: LoweredRequest<BaseImage>,
+export function squashTarget<B extends ResolvedBase>(
+  lowered: LoweredRequest<B>,
   squash: Exclude<BuildRequest['squash'], false | undefined>,
-): LoweredRequest<BaseImage> {
+): LoweredRequest<B> {
   const { state, graph, target } = lowered;
   const end = squash === true ? undefined : findStage(lowered.ancestors, squash.since);
   const kept = end?.historyLength ?? 0;

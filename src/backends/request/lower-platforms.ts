@@ -1,16 +1,15 @@
 import type { BuildEvent, Digest, RunContext } from '../../core/index.ts';
-import { type BaseRequest, baseKey, type Graph, type Vertex } from '../../graph/index.ts';
-import { type LoweredRequest, lowerRequest } from '../request/lower-request.ts';
-import { forPlatform, platformsOf } from '../request/request-platforms.ts';
+import { type BaseRequest, baseKey, type Graph, type ResolvedBase, type Vertex } from '../../graph/index.ts';
 import type { LoadedRequest } from '../types.ts';
-import type { BaseImage } from './resolve-base.ts';
+import { type LoweredRequest, lowerRequest } from './lower-request.ts';
+import { forPlatform, platformsOf } from './request-platforms.ts';
 import { squashTarget } from './squash-target.ts';
 
 /** A request as one graph over all its platforms. */
-export interface LoweredBuild {
+export interface LoweredBuild<B extends ResolvedBase> {
   readonly graph: Graph;
   /** One for each platform, in the order of the request. */
-  readonly images: ReadonlyArray<LoweredRequest<BaseImage>>;
+  readonly images: ReadonlyArray<LoweredRequest<B>>;
 }
 
 /**
@@ -19,11 +18,11 @@ export interface LoweredBuild {
  *
  * @throws BuildError as `lowerRequest`.
  */
-export async function lowerPlatforms(
-  resolve: (request: BaseRequest) => Promise<BaseImage>,
+export async function lowerPlatforms<B extends ResolvedBase>(
+  resolve: (request: BaseRequest) => Promise<B>,
   loaded: LoadedRequest,
   context: RunContext,
-): Promise<LoweredBuild> {
+): Promise<LoweredBuild<B>> {
   const platforms = platformsOf(loaded.request);
   const resolveOnce = shared(resolve);
   const told = tellingOnce(context);
@@ -35,8 +34,8 @@ export async function lowerPlatforms(
   return { graph: joinGraphs(images.map(({ graph }) => graph)), images };
 }
 
-function shared(resolve: (request: BaseRequest) => Promise<BaseImage>): typeof resolve {
-  const running = new Map<string, Promise<BaseImage>>();
+function shared<B extends ResolvedBase>(resolve: (request: BaseRequest) => Promise<B>): typeof resolve {
+  const running = new Map<string, Promise<B>>();
   return (request) => {
     const key = baseKey(request);
     const known = running.get(key) ?? resolve(request);
