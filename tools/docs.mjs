@@ -1,25 +1,11 @@
 // Writes the generated pages of docs/: cli.md from the option tables, errors.md from the table of codes.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root, useBundled } from './use-bundled.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const bundle = join(root, 'node_modules/.cache', `zlayer-docs-${process.pid}.mjs`);
-try {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['src/cli/docs/pages.ts'],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    outfile: bundle,
-    logLevel: 'warning',
-  });
+await useBundled('src/cli/docs/pages.ts', async (bundle) => {
   const { formatPages } = await import(pathToFileURL(bundle).href);
   mkdirSync(join(root, 'docs'), { recursive: true });
   for (const [name, text] of Object.entries(await formatPages())) writeFileSync(join(root, 'docs', name), text);
-} finally {
-  rmSync(bundle, { force: true });
-}
+});

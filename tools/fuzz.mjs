@@ -1,20 +1,15 @@
 // Fuzzes the parser, the expansion and the ignore matcher: npm run fuzz -- [--count N] [--seed N] [--target NAME]
 // Each target runs in a thread with bounded memory, and an input that takes longer than a few seconds is a failure. The
 // default of a million inputs takes some minutes. A failure prints its input; the same seed finds it again.
-import { rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { build } from 'esbuild';
+import { useBundled } from './use-bundled.mjs';
 
 const LIMIT_MS = 2000;
 /** A thread that says nothing for so long hangs. */
 const SILENCE_MS = 60_000;
 const HEAP_MEGABYTES = 256;
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const bundle = join(root, 'node_modules/.cache', `zlayer-fuzz-${process.pid}.mjs`);
 const { values } = parseArgs({
   options: {
     count: { type: 'string', default: '1000000' },
@@ -25,7 +20,7 @@ const { values } = parseArgs({
 const share = Math.ceil(Number(values.count) / values.target.length);
 
 /** Runs one target to its end; a thread that dies or falls silent is a failure like any other. */
-function run(target) {
+function run(bundle, target) {
   return new Promise((resolve) => {
     const worker = new Worker(bundle, {
       workerData: { target, seed: Number(values.seed), count: share, limitMs: LIMIT_MS },
@@ -59,25 +54,13 @@ function print({ target, tried, failures, slowestMs }) {
   }
 }
 
-try {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['test/fuzz/worker.ts'],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    outfile: bundle,
-    logLevel: 'warning',
-  });
+await useBundled('test/fuzz/worker.ts', async (bundle) => {
   console.log(`seed ${values.seed}`);
   let failed = false;
   for (const target of values.target) {
-    const result = await run(target);
+    const result = await run(bundle, target);
     print(result);
     failed ||= result.failures.length > 0;
   }
   process.exitCode = failed ? 1 : 0;
-} finally {
-  rmSync(bundle, { force: true });
-}
+});
