@@ -3,14 +3,16 @@ import type { InspectResponse } from '../../rpc/index.ts';
 import { type Capabilities, FEATURES, type Feature } from '../needs/features.ts';
 
 /** What only a daemon of protocol 2 takes. */
-const SINCE_2: readonly Feature[] = ['cache-from', 'cache-to', 'context-layout'];
-
-/** What the protocol has no words for. */
-const NOT_SENT: Partial<Record<Feature, string>> = {
-  'annotation-levels': 'can tell its daemon of the annotations of all manifests alone',
-  'squash-since': 'cannot tell its daemon of a stage to squash from',
-  'force-compression': 'cannot tell its daemon to compress layers anew',
-};
+const SINCE_2: readonly Feature[] = [
+  'cache-from',
+  'cache-to',
+  'cache-mounts-from',
+  'cache-mounts-to',
+  'context-layout',
+  'annotation-levels',
+  'squash-since',
+  'force-compression',
+];
 
 /** What only the extensions carry. */
 const EXTENSIONS: readonly Feature[] = [
@@ -41,8 +43,6 @@ const OLD = 'needs a daemon with the extensions of its protocol, which this one 
 /** What a daemon can do: what it says it lacks, and what it cannot be asked for. Before it was asked: what ours can. */
 export function capabilitiesOf(inspected: InspectResponse | undefined): Capabilities {
   const reasonFor = (feature: Feature): true | string => {
-    const unsent = NOT_SENT[feature];
-    if (unsent !== undefined) return unsent;
     if (inspected === undefined) return true;
     const { protocol, lacking } = inspected;
     if (protocol === 0) return EXTENSIONS.includes(feature) || SINCE_2.includes(feature) ? OLD : true;

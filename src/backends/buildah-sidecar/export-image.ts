@@ -37,8 +37,9 @@ export async function exportImage(
 
 /** As native has it: an OCI layout is compressed unless it says otherwise, other outputs hold plain layers. */
 function compressionOf(output: WrittenOutput): SentCompression {
-  if (output.kind !== 'oci') return { compression: 'none', compressionLevel: 0 };
-  return { compression: output.compression ?? 'gzip', compressionLevel: output.compressionLevel ?? 0 };
+  if (output.kind !== 'oci') return { compression: 'none', compressionLevel: 0, forceCompression: false };
+  const { compression = 'gzip', compressionLevel = 0, forceCompression = false } = output;
+  return { compression, compressionLevel, forceCompression };
 }
 
 /** The daemon has compressed what it made; all that came is written as it is. */
@@ -48,7 +49,7 @@ function asItCame(output: WrittenOutput): WrittenOutput {
     : output;
 }
 
-type SentCompression = Required<Pick<LayerCompression, 'compression' | 'compressionLevel'>>;
+type SentCompression = Required<LayerCompression>;
 
 interface Received {
   readonly image: string;

@@ -90,6 +90,7 @@ function toTarget(env: Env, target: Target): WireCache {
     ignoreError: target.ignoreError ?? false,
     compression: target.compression ?? '',
     compressionLevel: target.compressionLevel ?? 0,
+    forceCompression: 'forceCompression' in target && target.forceCompression === true,
     ids: 'ids' in target ? [...(target.ids ?? [])] : [],
     maxSize: 'maxSizeBytes' in target ? BigInt(target.maxSizeBytes ?? 0) : 0n,
   };

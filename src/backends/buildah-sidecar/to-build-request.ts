@@ -1,6 +1,6 @@
 import type { BuildRequestSchema, MessageInput } from '../../rpc/index.ts';
 import { listAnnotations } from '../request/annotations.ts';
-import type { BuildRequest, LoadedRequest } from '../types.ts';
+import type { AnnotationInput, BuildRequest, LoadedRequest } from '../types.ts';
 import type { SentCaches } from './send-caches.ts';
 import { type SignIns, toAuths } from './sign-ins.ts';
 
@@ -50,6 +50,10 @@ export function toBuildRequest(input: ToBuildRequestInput): WireRequest {
       project: loaded.project,
       epochSet: request.sourceDateEpoch !== undefined,
       planOnly,
+      squashSince: typeof request.squash === 'object' ? request.squash.since : '',
+      annotations: listAnnotations(request)
+        .filter((annotation) => !isPlain(annotation))
+        .map(({ key, value, level = '', platform = '' }) => ({ key, value, level, platform })),
       ...caches,
     },
   };
@@ -73,13 +77,20 @@ export function toOldFields(requestId: string, request: BuildRequest) {
     format: request.format ?? 'oci',
     pullPolicy: PULL_POLICIES[request.pull ?? 'missing'],
     labels: toPairs(request.labels),
-    annotations: listAnnotations(request).map(({ key, value }) => `${key}=${value}`),
+    annotations: listAnnotations(request)
+      .filter(isPlain)
+      .map(({ key, value }) => `${key}=${value}`),
     addHosts: (request.addHosts ?? []).map(({ name, address }) => `${name}:${address}`),
     shmSize: request.shmSizeBytes === undefined ? '' : String(request.shmSizeBytes),
     ulimits: (request.ulimits ?? []).map(({ name, soft, hard }) => `${name}=${soft}:${hard}`),
     sourceDateEpoch: BigInt(request.sourceDateEpoch ?? 0),
     rewriteTimestamp: request.rewriteTimestamp ?? false,
   };
+}
+
+/** For every manifest, as the first protocol has them. */
+function isPlain({ level = 'manifest', platform }: AnnotationInput): boolean {
+  return level === 'manifest' && platform === undefined;
 }
 
 function toPairs(pairs: Readonly<Record<string, string>> = {}): string[] {

@@ -1,11 +1,11 @@
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import {
+  type AnnotationInput,
   type BackendKind,
   type BuildRequest,
   type ContextDirectory,
   type LoadedRequest,
   loadRequest,
-  type OutputInput,
 } from '../../backends/index.ts';
 import { BuildError, type RunContext } from '../../core/index.ts';
 import {
@@ -292,7 +292,7 @@ async function toRequest(deps: LoadDeps, message: WireRequest): Promise<Fields> 
     ...readPlatform(message.platforms),
     tags: message.tags,
     labels: parsePairs(message.labels, 'labels'),
-    annotations: parsePairs(message.annotations, 'annotations'),
+    annotations: readAnnotations(message),
     noCache: message.noCache,
     noCacheFilter: extension?.noCacheFilter ?? [],
     pull: parsePullPolicy(message.pullPolicy),
@@ -307,8 +307,7 @@ async function toRequest(deps: LoadDeps, message: WireRequest): Promise<Fields> 
     ...(extension === undefined || extension.parallelism === 0 ? {} : { parallelism: extension.parallelism }),
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
     rewriteTimestamp: message.rewriteTimestamp,
-    // Without intermediate layers buildah makes one layer of all that the build adds, which is what squashing does.
-    squash: message.squash || !message.layers,
+    squash: readSquash(message),
     ...(await readCaches(deps, message)),
     format: parseFormat(message.format),
     ...(credentials === undefined ? {} : { credentials }),
@@ -341,10 +340,31 @@ function readNetwork(message: WireRequest, policy: DaemonPolicy): Pick<BuildRequ
 }
 
 function readOutput(extension: BuildExtension | undefined): Pick<BuildRequest, 'outputs'> {
-  const { compression = '', compressionLevel = 0 } = extension ?? {};
-  const output: OutputInput = {
-    kind: 'image',
-    ...readCompression(compression, compressionLevel, 'extension.compression'),
-  };
-  return { outputs: [output] };
+  if (extension === undefined) return { outputs: [{ kind: 'image' }] };
+  return { outputs: [{ kind: 'image', ...readCompression(extension, 'extension.compression') }] };
+}
+
+/** Those of the request are for every manifest. */
+function readAnnotations({ annotations, extension }: WireRequest): readonly AnnotationInput[] {
+  const plain = Object.entries(parsePairs(annotations, 'annotations')).map(([key, value]) => ({ key, value }));
+  const placed = (extension?.annotations ?? []).map(({ key, value, level: text, platform }): AnnotationInput => {
+    const level = ANNOTATION_LEVELS.find((known) => known === (text || 'manifest'));
+    if (level === undefined || key === '') {
+      throw fieldError(
+        'extension.annotations',
+        `has the level "${text}" for "${key}"`,
+        `It is one of: ${ANNOTATION_LEVELS.join(', ')}.`,
+      );
+    }
+    return { key, value, level, ...(platform === '' ? {} : { platform }) };
+  });
+  return [...plain, ...placed];
+}
+
+const ANNOTATION_LEVELS = ['manifest', 'index', 'manifest-descriptor', 'index-descriptor'] as const;
+
+/** Without intermediate layers buildah makes one layer of all that the build adds, which is what squashing does. */
+function readSquash({ squash, layers, extension }: WireRequest): NonNullable<BuildRequest['squash']> {
+  const since = extension?.squashSince ?? '';
+  return since === '' ? squash || !layers : { since };
 }

@@ -89,7 +89,7 @@ function readTarget(deps: ReadCachesDeps, { cache, position }: TargetInput): Cac
   const { mode: text, ignoreError } = cache;
   const mode = text === '' ? 'max' : text;
   if (mode !== 'max' && mode !== 'min') throw fieldError(field, `has the mode "${mode}"`, 'It is min or max.');
-  const options = { mode, ignoreError, ...compressionOf(cache, field) } as const;
+  const options = { mode, ignoreError, ...readCompression(cache, field) } as const;
   if (cache.place.case === 'inline') return { kind: 'inline', ...options };
   return { ...targetPlace(deps, cache, { field, position, ofMounts: false }), ...options };
 }
@@ -99,7 +99,7 @@ function readMountsTarget(deps: ReadCachesDeps, { cache, position }: TargetInput
   return {
     ...targetPlace(deps, cache, { field, position, ofMounts: true }),
     ...idsOf(cache),
-    ...compressionOf(cache, field),
+    ...readCompression(cache, field),
     ignoreError: cache.ignoreError,
     ...(cache.maxSize === 0n ? {} : { maxSizeBytes: Number(cache.maxSize) }),
   };
@@ -159,8 +159,4 @@ function tagOf({ tag }: { readonly tag: string }): { readonly tag?: string } {
 
 function idsOf({ ids }: SharedCache): { readonly ids?: readonly string[] } {
   return ids.length === 0 ? {} : { ids };
-}
-
-function compressionOf({ compression, compressionLevel }: SharedCache, field: string) {
-  return readCompression(compression, compressionLevel, field);
 }

@@ -11,9 +11,9 @@ type Methods = Pick<ServiceImplementation<typeof BuildService>, 'export'>;
 /** The method that brings an image to the client. */
 export function createExportMethods(state: DaemonState, store: Store): Methods {
   return {
-    async *export({ image, references, compression, compressionLevel }, call) {
+    async *export({ image, references, ...compression }, call) {
       requireServing(state);
-      const layers = readCompression(compression, compressionLevel);
+      const layers = readCompression(compression);
       const end = state.activity.begin('export');
       let directory: string | undefined;
       try {

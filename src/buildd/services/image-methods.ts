@@ -133,7 +133,7 @@ async function requireFormat(
 }
 
 function toPush(request: PushRequest): Parameters<BuildBackend['pushImage']>[0] {
-  const { image, destination, format, removeSignatures, compression, compressionLevel } = request;
+  const { image, destination, format, removeSignatures } = request;
   // The types of an image's documents were decided when it was built, and its digest holds for them.
   if (format !== '')
     throw unsupportedField('format', 'an image is pushed as it was built', 'Build it with this format.');
@@ -142,7 +142,7 @@ function toPush(request: PushRequest): Parameters<BuildBackend['pushImage']>[0] 
     image,
     ...(destination === '' ? {} : { destination: stripScheme(destination) }),
     ...signIn(request, destination || image),
-    ...readCompression(compression, compressionLevel),
+    ...readCompression(request),
   };
 }
 
