@@ -37,6 +37,9 @@ export async function buildWith(
   const descriptorAnnotations = rootAnnotations(request);
   const isAnnotated = Object.keys(descriptorAnnotations).length > 0;
   const made = await backend.buildImage(loaded, context);
+  if (request.preset !== undefined) {
+    (await import('./request/presets.ts')).warnOfLimits(request.preset, made, context);
+  }
   const built = isAnnotated ? { ...made, descriptorAnnotations } : made;
   const { digest: image, references } = built;
   for (const output of request.outputs ?? []) {

@@ -6,9 +6,10 @@ import type { EngineKind } from '../outputs/index.ts';
 import type { Credentials } from '../registry/index.ts';
 import type { PruneOptions, PruneResult } from '../store/index.ts';
 import type { Capabilities } from './needs/features.ts';
+import type { Preset } from './request/preset-rules.ts';
 import type { BackendKind } from './selection/kinds.ts';
 
-export type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget, EngineKind };
+export type { CacheLocation, CacheMountsLocation, CacheMountsTarget, CacheTarget, EngineKind, Preset };
 
 /** Where the files of a build come from. */
 export type ContextInput =
@@ -124,6 +125,8 @@ export interface BuildRequest {
   readonly cacheMountsTo?: readonly CacheMountsTarget[];
   /** One layer holds all that the build adds to its base, or to what it was at the end of a stage that it stands on. */
   readonly squash?: boolean | { readonly since: string };
+  /** Makes the image one that a consumer takes which refuses modern ones; what contradicts it is refused. */
+  readonly preset?: Preset;
   /** Types of the image's documents; default `oci`. */
   readonly format?: 'oci' | 'docker';
   /** Sign-ins by registry host, before those of the auth files. They are never written anywhere. */

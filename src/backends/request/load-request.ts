@@ -9,11 +9,12 @@ import { createSecretProvider } from './secrets.ts';
 
 /**
  * Reads everything that a request names on this host: the context's directory (a tar or a repository is unpacked into the
- * store first), the Dockerfile, its ignore file, and named contexts that are directories.
+ * store first), the Dockerfile, its ignore file, and named contexts that are directories. A preset becomes what it means.
  *
- * @throws BuildError `CONTEXT_NOT_FOUND`, `CONTEXT_INVALID`, `DOCKERFILE_*`, `IGNORE_FILE_SYNTAX`, `GIT_FAILED`, `DOWNLOAD_FAILED`.
+ * @throws BuildError `USAGE` for a preset, `CONTEXT_NOT_FOUND`, `CONTEXT_INVALID`, `DOCKERFILE_*`, `IGNORE_FILE_SYNTAX`, `GIT_FAILED`, `DOWNLOAD_FAILED`.
  */
-export async function loadRequest(store: Store, request: BuildRequest, context: RunContext): Promise<LoadedRequest> {
+export async function loadRequest(store: Store, given: BuildRequest, context: RunContext): Promise<LoadedRequest> {
+  const request = given.preset === undefined ? given : (await import('./presets.ts')).applyPreset(given);
   const credentials = {
     secrets: createSecretProvider(request.secrets ?? {}),
     sshAgents: new Map(Object.entries(request.ssh ?? {})),

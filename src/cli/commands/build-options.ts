@@ -53,6 +53,12 @@ export const BUILD_OPTIONS = {
     help: 'When base images are looked up in their registry; --pull alone means always; newer is always, but what is here will do when the registry cannot be reached',
     defaultText: 'missing',
   },
+  preset: {
+    kind: 'text',
+    placeholder: 'CONSUMER',
+    choices: ['lambda', 'cloud-run', 'docker-v2'],
+    help: "Make an image that this consumer takes: Docker's media types, gzip layers, one plain manifest for one platform; what contradicts it is refused, and its limits are warned of",
+  },
   squash: {
     kind: 'text',
     placeholder: 'STAGE',

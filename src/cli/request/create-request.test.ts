@@ -108,6 +108,7 @@ describe('createBuildRequest()', () => {
     [['--backend=native'], { backend: 'native' }],
     [['--squash'], { squash: true }],
     [['--squash=deps'], { squash: { since: 'deps' } }],
+    [['--preset=cloud-run'], { preset: 'cloud-run' }],
     [
       ['--annotation', 'index,manifest[linux/arm64]:a.b=c=d', '--annotation', 'x=1'],
       {
@@ -134,8 +135,9 @@ describe('createBuildRequest()', () => {
     expect(await requestOf([...args, '.'])).toMatchObject(wanted);
   });
 
-  it('leaves the format alone where OCI types are asked for', async () => {
-    expect(await requestOf(['-o', 'type=image,oci-mediatypes=true', '.'])).not.toHaveProperty('format');
+  it('says what format is asked for, and nothing where none is', async () => {
+    expect(await requestOf(['-o', 'type=image,oci-mediatypes=true', '.'])).toHaveProperty('format', 'oci');
+    expect(await requestOf(['-o', 'type=image', '.'])).not.toHaveProperty('format');
   });
 
   it.each([['layer:a=b'], ['manifest[]:a=b'], ['manifest:=b'], ['index:a']])(

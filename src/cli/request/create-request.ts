@@ -64,6 +64,7 @@ export async function createBuildRequest(outside: Outside, values: Values, conte
     sourceDateEpoch: parseEpoch(outside.env.SOURCE_DATE_EPOCH),
     rewriteTimestamp,
     squash: parseSquash(values.squash),
+    preset: values.preset as BuildRequest['preset'],
     format,
     backend: await readBackend(values.backend),
     dataDir: values['data-dir'],

@@ -9,8 +9,8 @@ export interface OutputsRequest {
   /** From `name=`. */
   readonly tags: readonly string[];
   readonly rewriteTimestamp: boolean;
-  /** From `oci-mediatypes=false`; undefined where nothing is said. */
-  readonly format: 'docker' | undefined;
+  /** From `oci-mediatypes`; undefined where nothing is said. */
+  readonly format: 'oci' | 'docker' | undefined;
 }
 
 const TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
@@ -46,12 +46,13 @@ export function parseOutputs(texts: readonly string[]): OutputsRequest {
 }
 
 /** One image has documents of one kind. @throws BuildError `USAGE` where outputs want different ones. */
-function formatOf(parsed: readonly ParsedOutput[]): 'docker' | undefined {
+function formatOf(parsed: readonly ParsedOutput[]): 'oci' | 'docker' | undefined {
   const wanted = new Set(parsed.flatMap(({ ociTypes }) => (ociTypes === undefined ? [] : [ociTypes])));
   if (wanted.size > 1) {
     throw usage('One --output says oci-mediatypes=true, another oci-mediatypes=false.', 'One build makes one kind.');
   }
-  return wanted.has(false) ? 'docker' : undefined;
+  if (wanted.size === 0) return undefined;
+  return wanted.has(false) ? 'docker' : 'oci';
 }
 
 interface ParsedOutput {
