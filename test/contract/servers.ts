@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { createServer, request as forward, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { answerGit } from '../support/git-server.ts';
 import { runOk } from '../support/process.ts';
 
 /** A server on a free port of the loopback. */
@@ -71,41 +71,6 @@ export async function serveGit(
     'git "$@" init -q repo.git && cd repo.git && printf %s "$TEXT" > "$NAME" && git add . && git "$@" commit -qm first';
   await runOk(['sh', '-c', script, 'sh', ...identity], { cwd: root, env: { NAME: file.name, TEXT: file.text } });
   return listen((incoming, response) => answerGit(root, incoming, response));
-}
-
-function answerGit(root: string, incoming: IncomingMessage, response: ServerResponse): void {
-  const [path = '', query = ''] = (incoming.url ?? '').split('?');
-  const env = {
-    ...process.env,
-    GIT_PROJECT_ROOT: root,
-    GIT_HTTP_EXPORT_ALL: '1',
-    GIT_CONFIG_COUNT: '1',
-    GIT_CONFIG_KEY_0: 'safe.directory',
-    GIT_CONFIG_VALUE_0: '*',
-    PATH_INFO: path,
-    QUERY_STRING: query,
-    REQUEST_METHOD: incoming.method,
-    CONTENT_TYPE: incoming.headers['content-type'] ?? '',
-    HTTP_CONTENT_ENCODING: incoming.headers['content-encoding'] ?? '',
-    HTTP_GIT_PROTOCOL: incoming.headers['git-protocol']?.toString() ?? '',
-  };
-  const cgi = spawn('git', ['http-backend'], { env });
-  incoming.pipe(cgi.stdin);
-  const chunks: Buffer[] = [];
-  cgi.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-  cgi.on('close', () => writeCgiAnswer(Buffer.concat(chunks), response));
-}
-
-function writeCgiAnswer(output: Buffer, response: ServerResponse): void {
-  const end = output.indexOf('\r\n\r\n');
-  const fields = output.subarray(0, end).toString('latin1').split('\r\n');
-  const headers = fields.map((line) => {
-    const colon = line.indexOf(':');
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
-  });
-  const status = headers.find(([name]) => name === 'status')?.[1] ?? '200';
-  response.writeHead(Number(status.split(' ')[0]), Object.fromEntries(headers.filter(([name]) => name !== 'status')));
-  response.end(output.subarray(end + 4));
 }
 
 async function listen(answer: (incoming: IncomingMessage, response: ServerResponse) => void): Promise<TestServer> {

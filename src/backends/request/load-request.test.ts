@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lacksPrograms } from '../../../test/support/host.ts';
 import type { RunContext } from '../../core/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { loadRequest } from './load-request.ts';
@@ -12,16 +12,7 @@ import { loadRequest } from './load-request.ts';
 const CONTEXT: RunContext = { signal: new AbortController().signal, emit: () => undefined };
 const BASIC = `Basic ${Buffer.from('x-access-token:t0ken').toString('base64')}`;
 
-const hasGit = ((): boolean => {
-  try {
-    execFileSync('git', ['--version']);
-    return true;
-  } catch {
-    if (process.env['CI'] === 'true') throw new Error('git is missing');
-    console.warn('skipped: git is missing');
-    return false;
-  }
-})();
+const lacksGit = lacksPrograms('loadRequest()', ['git']);
 
 let home: string;
 let store: Store;
@@ -48,7 +39,7 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-describe.runIf(hasGit)('loadRequest()', () => {
+describe.skipIf(lacksGit)('loadRequest()', () => {
   it('fetches a repository as context with the secrets of the request', async () => {
     seen = [];
     const secrets = { GIT_AUTH_TOKEN: { kind: 'value', value: 't0ken' } } as const;

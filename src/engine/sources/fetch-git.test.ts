@@ -1,9 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { answerGit } from '../../../test/support/git-server.ts';
+import { lacksPrograms } from '../../../test/support/host.ts';
 import type { GitOp } from '../../graph/index.ts';
 import { createTestEngine, listing, type TestEngine } from '../test-engine.fixture.ts';
 import type { SecretProvider, TreeResult } from '../types.ts';
@@ -11,16 +13,7 @@ import { fetchContext } from './fetch-context.ts';
 import { fetchGit } from './fetch-git.ts';
 
 const COMMIT_TIME = 1_500_000_000;
-const hasGit = ((): boolean => {
-  try {
-    execFileSync('git', ['--version']);
-    return true;
-  } catch {
-    if (process.env['CI'] === 'true') throw new Error('git is missing');
-    console.warn('skipped: git is missing');
-    return false;
-  }
-})();
+const lacksGit = lacksPrograms('fetchGit()', ['git']);
 
 let engine: TestEngine;
 let server: Server | undefined;
@@ -85,38 +78,8 @@ function makeRepository(root: string): { readonly first: string; readonly second
 }
 
 /** git's own CGI program behind http. */
-async function serveSmart(root: string): Promise<string> {
-  return listen((request, response) => {
-    const [path = '', query = ''] = (request.url ?? '').split('?');
-    const env = {
-      ...process.env,
-      GIT_PROJECT_ROOT: root,
-      GIT_HTTP_EXPORT_ALL: '1',
-      GIT_CONFIG_COUNT: '1',
-      GIT_CONFIG_KEY_0: 'safe.directory',
-      GIT_CONFIG_VALUE_0: '*',
-      PATH_INFO: path,
-      QUERY_STRING: query,
-      REQUEST_METHOD: request.method,
-      CONTENT_TYPE: request.headers['content-type'] ?? '',
-      HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
-      HTTP_GIT_PROTOCOL: request.headers['git-protocol']?.toString() ?? '',
-    };
-    const cgi = spawn('git', ['http-backend'], { env });
-    request.pipe(cgi.stdin);
-    const chunks: Buffer[] = [];
-    cgi.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    cgi.on('close', () => {
-      const output = Buffer.concat(chunks);
-      const end = output.indexOf('\r\n\r\n');
-      for (const line of output.subarray(0, end).toString().split('\r\n')) {
-        const colon = line.indexOf(': ');
-        if (line.startsWith('Status: ')) response.statusCode = Number(line.slice(8, 11));
-        else response.setHeader(line.slice(0, colon), line.slice(colon + 2));
-      }
-      response.end(output.subarray(end + 4));
-    });
-  });
+function serveSmart(root: string): Promise<string> {
+  return listen((request, response) => answerGit(root, request, response));
 }
 
 async function listen(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
@@ -137,7 +100,7 @@ function fetch(url: string, more: Partial<GitOp> = {}, secrets?: SecretProvider)
 const names = (result: TreeResult): readonly string[] =>
   listing(result.tree).map((line) => line.replace(/ \d+:\d+/, ''));
 
-describe.runIf(hasGit)('fetchGit()', () => {
+describe.skipIf(lacksGit)('fetchGit()', () => {
   it('checks a branch, a tag and a commit out, modes and times normalised, without .git', async () => {
     const root = join(engine.directory, 'repos/r.git');
     const { first, second } = makeRepository(root);
