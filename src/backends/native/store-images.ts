@@ -31,7 +31,7 @@ interface StoreInput {
 
 /**
  * Stores the documents, makes everything that they name durable, and only then gives the names: to the image, or to an index
- * over several. An image whose layers nothing needs here has no name (docs/decisions, images that are only pushed).
+ * over several. An image whose layers nothing needs here has no name (decision 13).
  */
 export async function storeImages(deps: BuildDeps, input: StoreInput, context: RunContext): Promise<Descriptor> {
   const { store } = deps;

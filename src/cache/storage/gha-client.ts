@@ -35,13 +35,20 @@ const VERSION = digestHex(digestOf('zlayer shared cache 1'));
 /** Larger blobs go in blocks, each repeated by itself (Azure Blob Storage: Put Block, Put Block List). */
 const BLOCK_BYTES = 32 << 20;
 
+/** What a client has of its surroundings. */
+export interface GhaSurroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Size of blocks; replaced in tests. */
+  readonly blockBytes?: number;
+}
+
 /**
  * A client of version 2 of the cache service of GitHub Actions: calls of Twirp, bytes by signed URLs of Azure Blob Storage.
  *
  * @throws BuildError `CREDENTIALS_INVALID` outside of a job of GitHub Actions. From its methods: `REGISTRY_DENIED`,
  * `REGISTRY_UNAVAILABLE`, `REGISTRY_PROTOCOL`, `CANCELLED`.
  */
-export function createGhaClient(location: GhaLocation, env: Readonly<Record<string, string | undefined>>): GhaClient {
+export function createGhaClient(location: GhaLocation, { env, blockBytes = BLOCK_BYTES }: GhaSurroundings): GhaClient {
   const { url, token } = readAccess(location, env);
   const transport = createTransport({ timeouts: DEFAULT_TIMEOUTS, env });
   const call = async <T>(method: string, message: object, context: RunContext): Promise<Answer<T>> => {
@@ -75,7 +82,7 @@ export function createGhaClient(location: GhaLocation, env: Readonly<Record<stri
       if (made.status === 409) return;
       const { ok, signed_upload_url: signed } = requireAnswer(made);
       if (ok !== true || !signed) return;
-      await upload(transport, { signed, blob, source }, context);
+      await upload(transport, { signed, blob, source, blockBytes }, context);
       const end = { key, version: VERSION, size_bytes: String(blob.sizeBytes) };
       requireAnswer(await call<{ readonly ok?: boolean }>('FinalizeCacheEntryUpload', end, context));
     },
@@ -182,16 +189,21 @@ interface Upload {
   readonly signed: string;
   readonly blob: BlobId;
   readonly source: BlobSource;
+  readonly blockBytes: number;
 }
 
-async function upload(transport: Transport, { signed, blob, source }: Upload, context: RunContext): Promise<void> {
-  if (blob.sizeBytes <= BLOCK_BYTES) {
+async function upload(
+  transport: Transport,
+  { signed, blob, source, blockBytes }: Upload,
+  context: RunContext,
+): Promise<void> {
+  if (blob.sizeBytes <= blockBytes) {
     const body = (): AsyncIterable<Uint8Array> => source.open(blob);
     return put(transport, { url: new URL(signed), body, sizeBytes: blob.sizeBytes, blobType: true }, context);
   }
   const ids: string[] = [];
-  for (let offset = 0; offset < blob.sizeBytes; offset += BLOCK_BYTES) {
-    const sizeBytes = Math.min(BLOCK_BYTES, blob.sizeBytes - offset);
+  for (let offset = 0; offset < blob.sizeBytes; offset += blockBytes) {
+    const sizeBytes = Math.min(blockBytes, blob.sizeBytes - offset);
     const id = Buffer.from(String(ids.length).padStart(8, '0')).toString('base64');
     const url = withQuery(signed, { comp: 'block', blockid: id });
     const body = (): AsyncIterable<Uint8Array> => first(source.open(blob, { offset }), sizeBytes);

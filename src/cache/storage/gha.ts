@@ -17,7 +17,7 @@ export function createGhaStorage(location: GhaLocation): CacheStorage {
   }
   let opened: GhaClient | undefined;
   const client = (): GhaClient => {
-    opened ??= createGhaClient(location, process.env);
+    opened ??= createGhaClient(location, { env: process.env });
     return opened;
   };
   const manifests = `zlayer-manifest-${scope}#`;
