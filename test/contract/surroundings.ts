@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import {
@@ -15,6 +15,8 @@ import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { type GuardedRegistry, guardRegistry, serveGit, serveTexts, type TestServer } from './servers.ts';
 
 export const SIGN_IN = { username: 'contract', password: 'p4ss:word' } as const;
+
+const FILE_TIME = 1_600_000_000;
 
 /** What stands around every backend under test: registries, servers, an agent. Nothing of it depends on a backend. */
 export interface Surroundings {
@@ -50,6 +52,8 @@ export async function openSurroundings(): Promise<Surroundings> {
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(dirname(join(path, name)), { recursive: true });
       writeFileSync(join(path, name), text);
+      // Times of files are part of what a step copies: a case that builds twice means the same files.
+      utimesSync(join(path, name), FILE_TIME, FILE_TIME);
     }
     return path;
   };
