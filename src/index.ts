@@ -36,6 +36,19 @@ export {
   targets,
 } from './backends/index.ts';
 export {
+  type BakeConfig,
+  type ConfigCache,
+  type ConfigContext,
+  type ConfigExport,
+  type ConfigLimit,
+  type ConfigMap,
+  type ConfigOutput,
+  type ConfigSecret,
+  type ConfigTarget,
+  type ConfigValue,
+  defineConfig,
+} from './bake/index.ts';
+export {
   BuildError,
   type BuildEvent,
   type CacheChange,

@@ -151,6 +151,8 @@ async function toCommonJs(text) {
     minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'warning',
+    // What libraries write twice is theirs.
+    logOverride: { 'duplicate-case': 'silent' },
   });
   const fileUrl = `const ${FILE_URL}=require("node:url").pathToFileURL(__filename).href;`;
   return requireLate(code.includes(FILE_URL) ? fileUrl + code : code);

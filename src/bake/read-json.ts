@@ -1,71 +1,77 @@
-import { type SourceRange, toBuildError } from '../core/index.ts';
 import type { Attribute, Block, Body, Expression } from './hcl/ast.ts';
 import { parseTemplateText } from './hcl/parse-expression.ts';
 import { errorAt } from './hcl/reader.ts';
+import { isYamlMap, parseJson, type Yaml, type YamlFile, type YamlPath } from './parse-yaml.ts';
 import type { BakeFile } from './types.ts';
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-
-const START: SourceRange = { start: { line: 1, column: 1 }, end: { line: 1, column: 2 } };
 const KINDS = ['target', 'group', 'variable'];
 
 /**
  * Reads a bake file in JSON: the same tree as of HCL. Strings are templates there.
  *
- * @throws BuildError `BAKE_INVALID`.
+ * @throws BuildError `BAKE_INVALID` at its place.
  */
 export function parseBakeJson(file: BakeFile): Body {
-  let document: Json;
-  try {
-    document = JSON.parse(file.text) as Json;
-  } catch (error) {
-    throw errorAt(file, START, `${file.fileName} is no JSON: ${toBuildError(error).message}.`);
-  }
-  if (!isObject(document)) throw errorAt(file, START, `${file.fileName} is no JSON object.`);
+  const json = parseJson(file);
+  const source = { file, json };
   const blocks: Block[] = [];
   const attributes: Attribute[] = [];
-  for (const [name, value] of Object.entries(document)) {
-    if (!KINDS.includes(name)) attributes.push({ name, value: toExpression(file, value), range: START });
-    else for (const [label, body] of entriesOf(file, value)) blocks.push(toBlock(file, { kind: name, label }, body));
+  for (const [name, value] of entriesOf(source, { path: [], value: json.value })) {
+    const found = { path: [name], value };
+    if (!KINDS.includes(name)) attributes.push(toAttribute(source, name, found));
+    else for (const [label, body] of entriesOf(source, found)) blocks.push(toBlock(source, [name, label], body));
   }
   return { attributes, blocks };
 }
 
-function entriesOf(file: BakeFile, value: Json): ReadonlyArray<readonly [string, Json]> {
-  if (isObject(value)) return Object.entries(value);
-  throw errorAt(file, START, 'Targets, groups and variables are JSON objects by name.');
+interface Source {
+  readonly file: BakeFile;
+  readonly json: YamlFile;
 }
 
-function toBlock(
-  file: BakeFile,
-  { kind, label }: { readonly kind: string; readonly label: string },
-  body: Json,
-): Block {
-  const attributes = entriesOf(file, body).map(([name, value]) => ({
-    name,
-    value: toExpression(file, value),
-    range: START,
-  }));
-  return { kind, labels: [label], body: { attributes, blocks: [] }, range: START };
+interface Found {
+  readonly path: YamlPath;
+  readonly value: Yaml;
 }
 
-function toExpression(file: BakeFile, value: Json): Expression {
-  if (typeof value === 'string') return parseTemplateText({ fileName: file.fileName, text: value });
-  if (isList(value)) return { kind: 'list', items: value.map((item) => toExpression(file, item)), range: START };
-  if (isObject(value)) {
-    const items = Object.entries(value).map(([key, item]) => ({
-      key: { kind: 'literal', value: key, range: START } as const,
-      value: toExpression(file, item),
-    }));
-    return { kind: 'object', items, range: START };
+function entriesOf({ file, json }: Source, { path, value }: Found): ReadonlyArray<readonly [string, Yaml]> {
+  if (isYamlMap(value)) return Object.entries(value);
+  const what =
+    path.length === 0 ? 'A bake file in JSON is an object' : `"${path.join('.')}" should be an object by name`;
+  throw errorAt(file, json.rangeOf(path), `${what}.`);
+}
+
+function toBlock(source: Source, [kind, label]: readonly [string, string], value: Yaml): Block {
+  const path = [kind, label];
+  const attributes = entriesOf(source, { path, value }).map(([name, each]) =>
+    toAttribute(source, name, { path: [...path, name], value: each }),
+  );
+  return { kind, labels: [label], body: { attributes, blocks: [] }, range: source.json.rangeOf(path) };
+}
+
+function toAttribute(source: Source, name: string, found: Found): Attribute {
+  return { name, value: toExpression(source, found), range: source.json.rangeOf(found.path) };
+}
+
+function toExpression(source: Source, { path, value }: Found): Expression {
+  const range = source.json.rangeOf(path);
+  if (typeof value === 'string') {
+    try {
+      return { ...parseTemplateText({ fileName: source.file.fileName, text: value }), range };
+    } catch (error) {
+      throw errorAt(source.file, range, (error as Error).message);
+    }
   }
-  return { kind: 'literal', value: value as number | boolean | null, range: START };
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
-}
-
-function isObject(value: Json): value is { readonly [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !isList(value);
+  if (Array.isArray(value)) {
+    const items = value.map((item: Yaml, at) => toExpression(source, { path: [...path, at], value: item }));
+    return { kind: 'list', items, range };
+  }
+  if (isYamlMap(value)) {
+    const items = Object.entries(value).map(([key, item]) => ({
+      key: { kind: 'literal', value: key, range } as const,
+      value: toExpression(source, { path: [...path, key], value: item }),
+    }));
+    return { kind: 'object', items, range };
+  }
+  return { kind: 'literal', value: value as number | boolean | null, range };
 }

@@ -6,6 +6,11 @@ export interface BakeFile {
   readonly text: string;
 }
 
+/** A config file with the value that it exports. */
+export interface ConfigFile extends BakeFile {
+  readonly config: unknown;
+}
+
 /** What a file may ask of the world. */
 export interface BakeOutside {
   /** Values of variables: the environment, and what stands on the command line. */

@@ -7,7 +7,7 @@ export const BAKE_OPTIONS = {
     kind: 'list',
     short: 'f',
     placeholder: 'FILE',
-    help: 'Bake file (HCL, or JSON by its name) or compose file (YAML by its name); "-" reads HCL from standard input',
+    help: 'Bake file (HCL, or JSON by its name), compose file (YAML), or config file (TypeScript, JavaScript); "-" reads HCL from standard input',
     complete: 'file',
   },
   set: {

@@ -1,5 +1,6 @@
 import type { BakeRequest, BakeResult } from '../../backends/index.ts';
 import {
+  type BakeOutside,
   type BakeProject,
   type BakeSelection,
   loadBake,
@@ -30,9 +31,9 @@ type Values = OptionValues<BakeOptions>;
 /** `zlayer bake` */
 export const bakeCommand = defineCommand({
   name: 'bake',
-  summary: 'Build the images that a bake or compose file describes',
+  summary: 'Build the images that a bake, compose or config file describes',
   details: [
-    'TARGET is a target or a group; by default the group "default", else every target. Without -f all of compose.yaml, docker-bake.json and docker-bake.hcl that are there are read, and their overrides.',
+    'TARGET is a target or a group; by default the group "default", else every target. Without -f all of compose.yaml, docker-bake.json, docker-bake.hcl, their overrides and zlayer.config.ts that are there are read, a later one over an earlier.',
     'Targets that others need through contexts ("target:NAME") are built first; what several targets share is built once.',
   ],
   positionals: { usage: '[TARGET...]', min: 0, max: Number.POSITIVE_INFINITY },
@@ -47,12 +48,13 @@ export const bakeCommand = defineCommand({
     { text: 'The images of a compose file', line: 'zlayer bake -f compose.yaml' },
   ],
   run: async (context, { values, positionals }) => {
-    const project = loadBake(await loadBakeFiles(context, values.file), {
+    const outside: BakeOutside = {
       env: { ...context.env, ...parseVariables(values.var) },
       nowMs: context.now,
       homeDir: context.env.HOME,
       localPlatform: formatPlatform(platformOfHost('linux', process.arch)),
-    });
+    };
+    const project = loadBake(await loadBakeFiles(context, values.file, outside), outside);
     if (values.list !== undefined) return listProject(context, project, values.list);
     const selection = selectTargets(project, positionals, values.set.map(parseOverride));
     if (values.print) {
