@@ -1,6 +1,6 @@
 import { BuildError, formatReference, type Reference } from '../core/index.ts';
+import { isLoopback } from './proxy.ts';
 import type { TlsOptions } from './secure-context.ts';
-import { isLoopback } from './transport.ts';
 import type { RegistryHostOptions, RegistryMirror } from './types.ts';
 
 /** One place that serves a repository: the registry itself or a mirror of it. */

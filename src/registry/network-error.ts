@@ -17,16 +17,24 @@ const TRANSIENT = new Set([
   'EHOSTUNREACH',
   'ENETDOWN',
   'EAI_AGAIN',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-  'UND_ERR_INFO',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'ERR_STREAM_PREMATURE_CLOSE',
   'HPE_INVALID_EOF_STATE',
+  'CONNECT_TIMEOUT',
+  'HEADERS_TIMEOUT',
+  'BODY_TIMEOUT',
 ]);
 
-/** The system's or undici's code of an error, or of what caused it. */
+/** A failure of a connection that no system call reports. */
+export class NetworkError extends Error {
+  readonly code: 'CONNECT_TIMEOUT' | 'HEADERS_TIMEOUT' | 'BODY_TIMEOUT' | 'PROXY_REFUSED';
+
+  constructor(code: NetworkError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The code of an error of the system, of Node or of ours, or of what caused it. */
 export function errorCodeOf(error: unknown): string | undefined {
   for (let current = error, depth = 0; current instanceof Error && depth < 4; current = current.cause, depth += 1) {
     const { code } = current as NodeJS.ErrnoException;
@@ -39,7 +47,7 @@ export function errorCodeOf(error: unknown): string | undefined {
 export function classifyNetworkError(error: unknown): NetworkFailure | undefined {
   if (isBuildError(error) || !(error instanceof Error)) return undefined;
   const code = errorCodeOf(error);
-  if (code === undefined) return error.message === 'terminated' ? 'transient' : undefined;
+  if (code === undefined) return undefined;
   if (code === 'ECONNREFUSED') return 'refused';
   return TRANSIENT.has(code) ? 'transient' : 'permanent';
 }
@@ -50,10 +58,10 @@ const SENTENCES: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name service does not answer',
   ECONNRESET: 'the connection was lost',
   EPIPE: 'the connection was lost',
-  UND_ERR_SOCKET: 'the connection was lost',
-  UND_ERR_CONNECT_TIMEOUT: 'the connection could not be made in time',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
-  UND_ERR_BODY_TIMEOUT: 'the transfer stood still for too long',
+  ERR_STREAM_PREMATURE_CLOSE: 'the connection was lost',
+  CONNECT_TIMEOUT: 'the connection could not be made in time',
+  HEADERS_TIMEOUT: 'no answer came in time',
+  BODY_TIMEOUT: 'the transfer stood still for too long',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate comes from an authority that is not trusted here',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate comes from an authority that is not trusted here',

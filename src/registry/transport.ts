@@ -1,5 +1,8 @@
-import type { Agent, Dispatcher } from 'undici';
-import { createSecureContext, type TlsOptions } from './secure-context.ts';
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import { createAgent, endOf } from './connections.ts';
+import { NetworkError } from './network-error.ts';
+import { proxyAuthorization, proxyFor } from './proxy.ts';
+import type { TlsOptions } from './secure-context.ts';
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -50,82 +53,164 @@ export interface TransportOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const CONNECTIONS_PER_ORIGIN = 16;
 const DISCARD_LIMIT = 64 * 1024;
 const USER_AGENT = 'zlayer-builder';
 
-/** `localhost`, 127.0.0.0/8 and ::1. `hostname` as in a URL, an IPv6 address in brackets. */
-export function isLoopback(hostname: string): boolean {
-  return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/i.test(hostname);
-}
-
-export function createTransport(options: TransportOptions): Transport {
-  const dispatchers = new Map<string, Promise<Dispatcher>>();
-  const dispatcherFor = (request: HttpRequest): Promise<Dispatcher> => {
-    const direct = isLoopback(request.url.hostname);
-    const key = JSON.stringify([direct, request.url.protocol, request.tls]);
-    const known = dispatchers.get(key) ?? createDispatcher(options, { direct, request });
-    dispatchers.set(key, known);
+/** Connections are made when they are first used. Nothing of this is loaded by who asks no registry. */
+export function createTransport({ timeouts, env }: TransportOptions): Transport {
+  const agents = new Map<string, Promise<Agent>>();
+  const agentFor = (request: HttpRequest, proxy: URL | undefined): Promise<Agent> => {
+    const { protocol } = request.url;
+    const key = JSON.stringify([protocol, proxy?.href, request.tls]);
+    const known = agents.get(key) ?? createAgent({ protocol, proxy, tls: request.tls }, { ...timeouts, env });
+    agents.set(key, known);
     return known;
   };
   return {
     send: async (request, signal) => {
-      const dispatcher = await dispatcherFor(request);
-      const answer = await dispatcher.request({
-        origin: request.url.origin,
-        path: `${request.url.pathname}${request.url.search}`,
-        method: request.method,
-        headers: { 'user-agent': USER_AGENT, ...request.headers },
-        // undici takes any async iterable; its type names streams only.
-        body: (request.body ?? null) as Uint8Array | null,
-        signal,
-        headersTimeout: options.timeouts.headersMs,
-        bodyTimeout: options.timeouts.idleMs,
-      });
-      return toResponse(request.url, answer);
+      const proxy = proxyFor(request.url, env);
+      const agent = await agentFor(request, proxy);
+      const options = { ...optionsOf(request, proxy), agent, signal };
+      const sent = await open(options);
+      const answer = await receive(sent, request, timeouts);
+      return toResponse(request.url, { sent, answer, timeouts });
     },
     close: async () => {
-      const open = [...dispatchers.values()];
-      dispatchers.clear();
-      await Promise.allSettled(open.map(async (dispatcher) => (await dispatcher).destroy()));
+      const open = [...agents.values()];
+      agents.clear();
+      await Promise.allSettled(open.map(async (agent) => (await agent).destroy()));
     },
   };
 }
 
-async function createDispatcher(
-  { env, timeouts }: TransportOptions,
-  target: { readonly direct: boolean; readonly request: HttpRequest },
-): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici');
-  const { url, tls } = target.request;
-  const connect = {
-    timeout: timeouts.connectMs,
-    ...(url.protocol === 'https:'
-      ? { rejectUnauthorized: !tls.insecure, secureContext: await createSecureContext(tls, env) }
-      : {}),
+/** A proxy of plain HTTP is asked for the whole URL. */
+function optionsOf({ url, method, headers }: HttpRequest, proxy: URL | undefined): RequestOptions {
+  const path = `${url.pathname}${url.search}`;
+  const sent = { 'user-agent': USER_AGENT, ...headers };
+  if (proxy === undefined || url.protocol === 'https:') return { ...endOf(url), path, method, headers: sent };
+  const authorization = proxyAuthorization(proxy);
+  return {
+    ...endOf(proxy),
+    path: `${url.origin}${path}`,
+    method,
+    headers: {
+      ...sent,
+      host: url.host,
+      ...(authorization === undefined ? {} : { 'proxy-authorization': authorization }),
+    },
   };
-  const shared: Agent.Options = { connect, connections: CONNECTIONS_PER_ORIGIN };
-  if (target.direct) return new Agent(shared);
-  return new EnvHttpProxyAgent({
-    ...shared,
-    requestTls: connect,
-    // Plain HTTP is asked of the proxy itself: few proxies tunnel to port 80.
-    proxyTunnel: false,
-    httpProxy: env.http_proxy ?? env.HTTP_PROXY ?? '',
-    httpsProxy: env.https_proxy ?? env.HTTPS_PROXY ?? '',
-    noProxy: env.no_proxy ?? env.NO_PROXY ?? '',
+}
+
+async function open(options: RequestOptions): Promise<ClientRequest> {
+  const { request } = options.protocol === 'https:' ? await import('node:https') : await import('node:http');
+  return request(options);
+}
+
+/** Sends the body, and waits for the answer's headers: a server may answer before it has read everything. */
+async function receive(sent: ClientRequest, { body, url }: HttpRequest, timeouts: Timeouts): Promise<IncomingMessage> {
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    sent.once('response', resolve);
+    // Not once: what fails after the answer is told by its body.
+    sent.on('error', reject);
+  });
+  limitConnecting(sent, timeouts.connectMs);
+  sent.setTimeout(timeouts.headersMs, () => {
+    sent.destroy(new NetworkError('HEADERS_TIMEOUT', `${url.host} does not answer`));
+  });
+  if (body === undefined || body instanceof Uint8Array) sent.end(body);
+  else await Promise.race([answered, sendBody(sent, body)]);
+  const answer = await answered;
+  sent.setTimeout(0);
+  return answer;
+}
+
+/** A failure of the body itself ends the request with that error; the end of the connection ends the body. */
+async function sendBody(sent: ClientRequest, body: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      if (sent.destroyed) return;
+      if (!sent.write(chunk)) await untilDrained(sent);
+    }
+    sent.end();
+  } catch (error) {
+    sent.destroy(error as Error);
+  }
+}
+
+function untilDrained(sent: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      sent.off('drain', go);
+      sent.off('close', go);
+      resolve();
+    };
+    sent.once('drain', go);
+    sent.once('close', go);
+    if (sent.destroyed) go();
   });
 }
 
-function toResponse(url: URL, answer: Dispatcher.ResponseData): HttpResponse {
+function limitConnecting(sent: ClientRequest, connectMs: number): void {
+  sent.once('socket', (socket) => {
+    const isSecure = 'encrypted' in socket;
+    const isReady = isSecure
+      ? (socket as { getProtocol?: () => unknown }).getProtocol?.() !== null
+      : !socket.connecting;
+    if (isReady) return;
+    const timer = setTimeout(() => {
+      sent.destroy(new NetworkError('CONNECT_TIMEOUT', 'the connection could not be made in time'));
+    }, connectMs);
+    for (const event of [isSecure ? 'secureConnect' : 'connect', 'close'])
+      socket.once(event, () => clearTimeout(timer));
+  });
+}
+
+function toResponse(
+  url: URL,
+  {
+    sent,
+    answer,
+    timeouts,
+  }: { readonly sent: ClientRequest; readonly answer: IncomingMessage; readonly timeouts: Timeouts },
+): HttpResponse {
   return {
     url,
-    status: answer.statusCode,
+    status: answer.statusCode ?? 0,
     header: (name) => {
       const value = answer.headers[name.toLowerCase()];
       return Array.isArray(value) ? value.join(', ') : value;
     },
-    body: answer.body,
-    discard: () => answer.body.dump({ limit: DISCARD_LIMIT }).catch(() => undefined),
+    body: bodyOf(answer, timeouts.idleMs),
+    discard: async () => {
+      // The rest of a request that was refused is of no use to anybody.
+      if (!sent.writableFinished) sent.destroy();
+      let left = DISCARD_LIMIT;
+      try {
+        for await (const chunk of bodyOf(answer, timeouts.idleMs)) {
+          left -= chunk.length;
+          if (left < 0) return;
+        }
+      } catch {
+        // The connection is gone, which is as good.
+      }
+    },
   };
+}
+
+/** Time counts while bytes are waited for alone: a slow reader is no idle server. */
+async function* bodyOf(answer: IncomingMessage, idleMs: number): AsyncGenerator<Uint8Array> {
+  let isWaiting = true;
+  const timer = setTimeout(() => {
+    if (isWaiting) answer.destroy(new NetworkError('BODY_TIMEOUT', 'the transfer stood still for too long'));
+  }, idleMs);
+  try {
+    for await (const chunk of answer as AsyncIterable<Uint8Array>) {
+      isWaiting = false;
+      yield chunk;
+      isWaiting = true;
+      timer.refresh();
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
