@@ -1,6 +1,7 @@
-import { type Digest, isDigest, type RunContext } from '../../core/index.ts';
+import type { RunContext } from '../../core/index.ts';
 import { saveImages } from '../save-images.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
+import { listLayers } from './list-layers.ts';
 import { runProgram } from './run-program.ts';
 import { sendArchive } from './send-archive.ts';
 import type { Env } from './types.ts';
@@ -15,8 +16,8 @@ export interface Ctr {
 }
 
 /**
- * Imports an image with all its platforms into containerd, through its own command. Blobs that containerd has are left out:
- * it lists them.
+ * Imports an image with all its platforms into containerd, through its own command. Layers that containerd has are left
+ * out: it lists its blobs.
  *
  * @throws BuildError `OUTPUT_FAILED`, `CANCELLED`.
  */
@@ -36,11 +37,12 @@ export async function loadIntoContainerd(
       },
       context,
     );
-  const listed = (await call(['content', 'ls', '--quiet'])).split('\n').map((line) => line.trim());
+  const listed = new Set((await call(['content', 'ls', '--quiet'])).split('\n').map((line) => line.trim()));
+  const layers = await listLayers(deps, image.descriptor);
   await sendArchive(
     {
       engine: `containerd at ${ctr.address}`,
-      skip: new Set(listed.filter((digest): digest is Digest => isDigest(digest))),
+      skip: new Set(layers.filter((digest) => listed.has(digest))),
       encode: (skip) => saveImages(deps, { images: [image], format: 'oci', compression: 'none', skip }, context),
       send: async (archive) => {
         await call(['images', 'import', '--all-platforms', '-'], archive);

@@ -1,11 +1,11 @@
 import { type Digest, familiarReference, parseReference, type RunContext } from '../../core/index.ts';
 import type { ImageDocuments } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
-import { listImageBlobs } from '../image-blobs.ts';
 import { type SaveRequest, saveImages } from '../save-images.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { chooseImage } from './choose-image.ts';
 import type { DockerApi } from './docker-api.ts';
+import { listLayers } from './list-layers.ts';
 import { sendArchive } from './send-archive.ts';
 
 /** `GET /info`, as far as it matters here. */
@@ -121,10 +121,10 @@ interface Loading {
   readonly engineId: string;
 }
 
-/** An image that was loaded into an engine, with everything that went there. */
+/** An image that was loaded into an engine, with the layers that it has there. */
 interface LoadedImage {
   readonly digest: string;
-  readonly blobs: readonly Digest[];
+  readonly layers: readonly Digest[];
 }
 
 const KEPT_LOADS = 16;
@@ -137,14 +137,13 @@ async function loadByDigest(deps: Deps, { image, engineId }: Loading, context: R
   for (const loaded of before) {
     if ((await api.get(`/images/${loaded.digest}/json`, context)) === undefined) continue;
     there.push(loaded);
-    for (const digest of loaded.blobs) skip.add(digest);
+    for (const digest of loaded.layers) skip.add(digest);
   }
-  const blobs = await listImageBlobs(store.blobs, [image.descriptor]);
+  const layers = await listLayers(deps, image.descriptor);
   await send(deps, { images: [image], format: 'oci', compression: 'none', skip }, context);
   if (engineId === '') return;
   const { digest } = image.descriptor;
-  const now = { digest, blobs: blobs.map((blob) => blob.digest) };
-  const kept = [now, ...there.filter((each) => each.digest !== digest)].slice(0, KEPT_LOADS);
+  const kept = [{ digest, layers }, ...there.filter((each) => each.digest !== digest)].slice(0, KEPT_LOADS);
   await store.records.put('loaded', engineId, kept);
 }
 
