@@ -4,7 +4,7 @@ import type { RunContext } from '../../core/index.ts';
 import type { Graph, Vertex, VertexId } from '../../graph/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
 import type { BuildRequest } from '../types.ts';
-import { cacheDirectoryOf, openCaches } from './cache-mounts.ts';
+import { openCaches } from './cache-mounts.ts';
 import type { Deliverer } from './deliver-files.ts';
 import type { Isolation } from './isolation.ts';
 import type { OwnContext } from './own-context.ts';
@@ -62,7 +62,7 @@ interface StageJob extends StagesInput {
 }
 
 async function buildStage(deps: StageDeps, job: StageJob, context: RunContext): Promise<BuiltStage> {
-  const { deliverer, store, progress, buildah } = deps;
+  const { deliverer, progress, buildah } = deps;
   const { plan, built, vertices, own } = job;
   await deliverer.deliverLate(plan.steps);
   const caches = await openCaches(
@@ -85,9 +85,16 @@ async function buildStage(deps: StageDeps, job: StageJob, context: RunContext): 
       nonce: job.nonce,
     });
     const workDir = await mkdtemp(join(deps.workDir, 'stage-'));
-    const cacheDirectory = cacheDirectoryOf(store);
     const { surroundings } = plan;
-    const run = { ...job, ...deps, file, surroundings, workDir, ownContext: own.directory, cacheDirectory };
+    const run = {
+      ...job,
+      ...deps,
+      file,
+      surroundings,
+      workDir,
+      ownContext: own.directory,
+      caches: [...caches.byMount.values()],
+    };
     return { id: await runStage({ buildah, progress }, run, context), env: file.env };
   } finally {
     await caches.release();

@@ -111,6 +111,43 @@ describe.skipIf(skip)('createBuildahBackend()', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  it('gives steps and copies what buildah itself has no words for', async () => {
+    const log: string[] = [];
+    const lines = [
+      'FROM localhost/busybox AS made',
+      'RUN mkdir -p "/s/a b" && echo deep > "/s/a b/file" && echo left > /s/x.md && chown 5:6 "/s/a b/file"',
+      'FROM localhost/busybox',
+      'ARG LINES',
+      'ARG DIR="/s/a b"',
+      'ENV LINES=$LINES',
+      'COPY --from=made --parents /s/./a*/file /parents/',
+      'COPY --from=made --exclude=*.md --chmod=u=rwx,go= --chown=7 /s /some/',
+      'COPY --from=made /s/x.md /mixed/',
+      'RUN --mount=type=cache,id=seeded,target=/c,from=made,source=/s cat "/c/a b/file"; stat -c %u:%g "/c/a b/file"',
+      'RUN --mount=type=bind,from=made,source=$DIR,target=/m,rw cat /m/file; echo changed > /m/file',
+      'RUN --mount=type=bind,from=made,source=/s,target=/m cat "/m/a b/file"',
+      'RUN printf "<%s>\\n" "$LINES"',
+      'RUN --mount=type=secret,id=t,env=TOKEN --network=none echo "$TOKEN" $(grep -c : /proc/net/dev)',
+      'RUN find /parents /some /mixed -type f | sort; stat -c "%a %u" "/some/a b/file"',
+    ];
+    const result = await build(
+      lines,
+      { buildArgs: { LINES: 'one\ntwo' }, secrets: { t: { kind: 'value', value: "it's\nsecret" } } },
+      { emit: (event) => void (event.kind === 'log' && log.push(event.text)) },
+    );
+    expect(log.join('')).toBe(
+      [
+        ...['deep', '5:6', 'deep', 'deep', '<one', 'two>', "it's", 'secret 1'],
+        ...['/mixed/x.md', '/parents/a b/file', '/some/a b/file', '700 7'],
+      ]
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    expect(result.config.config?.Env).toContain('LINES=one\ntwo');
+    expect(JSON.stringify(await tool.run(['images', '--all', '--json']))).not.toContain('secret');
+    expect(await leftovers()).toEqual([]);
+  });
+
   it('ends a cancelled step with its processes, containers and files', async () => {
     const controller = new AbortController();
     const emit = (event: BuildEvent): void => {

@@ -1,5 +1,5 @@
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { BuildError, digestHex, digestOfFields, type RunContext } from '../../core/index.ts';
 import type { ExecMount, Vertex } from '../../graph/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
@@ -20,6 +20,8 @@ export interface CacheDeps {
 export interface CacheFacts {
   readonly id: string;
   readonly sharing: 'shared' | 'locked';
+  /** The directory of the cache. */
+  readonly path: string;
 }
 
 /** The caches of some steps. */
@@ -39,14 +41,9 @@ export interface CachesInput {
 /** More users of one private cache at once than any host has builds. */
 const MOST_INSTANCES = 1000;
 
-/** The directory that holds all caches; buildah looks for `<TMPDIR>/buildah-cache/<id>`. */
-export function cacheDirectoryOf(store: Store): string {
-  return dirname(store.area('cache-mounts').path('any'));
-}
-
 /**
- * Makes the cache directories of steps, with seed, owner and mode, where buildah finds them: in our store, so that `prune`
- * knows them. `locked` caches are locked by buildah for each step; a `private` one is ours from here to `release`, and whoever
+ * Makes the cache directories of steps, with seed, owner and mode, in our store, so that `prune`
+ * knows them; `runStage` tells buildah where they are. `locked` caches are locked by buildah for each step; a `private` one is ours from here to `release`, and whoever
  * asks for it meanwhile gets another.
  */
 export async function openCaches(deps: CacheDeps, input: CachesInput, context: RunContext): Promise<OpenCaches> {
@@ -66,7 +63,9 @@ export async function openCaches(deps: CacheDeps, input: CachesInput, context: R
         if (isPrivate) instances.set(mount.id, instance);
         const seedOf = (): Promise<MountDelivery | undefined> => input.seedOf(vertex, mount);
         const id = await provideCache(deps, { mount, instance, seedOf }, context);
-        byMount.set(mountKey(vertex.id, index), { id, sharing: mount.sharing === 'locked' ? 'locked' : 'shared' });
+        const sharing = mount.sharing === 'locked' ? 'locked' : 'shared';
+        const path = deps.store.area('cache-mounts').path(id);
+        byMount.set(mountKey(vertex.id, index), { id, sharing, path });
       }
     }
     return { byMount, release };

@@ -1,5 +1,6 @@
 import { BuildError, digestHex, digestOf } from '../../core/index.ts';
 import { canonicalJson, type ExecOp, type Vertex, type VertexId } from '../../graph/index.ts';
+import type { CacheFacts } from './cache-mounts.ts';
 import { type CopyDelivery, type Deliveries, mountKey } from './deliveries.ts';
 import { copyOf, type StagePlan } from './plan-stages.ts';
 import { renderMount } from './render-mount.ts';
@@ -55,7 +56,7 @@ export interface RenderInput {
   /** Paths below `OWN_CONTEXT` of the scripts of steps. */
   readonly scripts: ReadonlyMap<VertexId, string>;
   /** buildah's ids and sharing of cache mounts, by `mountKey`. */
-  readonly caches: ReadonlyMap<string, { readonly id: string; readonly sharing: 'shared' | 'locked' }>;
+  readonly caches: ReadonlyMap<string, Omit<CacheFacts, 'path'>>;
   /** Different in every build. */
   readonly nonce: string;
 }

@@ -6,6 +6,7 @@ import { isBuildError, type RunContext } from '../../core/index.ts';
 import type { Vertex, VertexId } from '../../graph/index.ts';
 import type { BuildRequest } from '../types.ts';
 import { createBuildOutput } from './build-output.ts';
+import type { CacheFacts } from './cache-mounts.ts';
 import type { Isolation } from './isolation.ts';
 import { removeLeftovers } from './leftover-containers.ts';
 import type { Surroundings } from './plan-stages.ts';
@@ -25,8 +26,8 @@ export interface StageRun {
   readonly workDir: string;
   /** The build context of `OWN_CONTEXT`. */
   readonly ownContext: string;
-  /** Holds the directories of cache mounts. */
-  readonly cacheDirectory: string;
+  /** The cache mounts of the steps. */
+  readonly caches: readonly CacheFacts[];
   /** Options for secrets and agents. */
   readonly inputOptions: readonly string[];
   /** Proxies of steps. */
@@ -92,7 +93,7 @@ interface BuildFiles {
   readonly imageId: string;
 }
 
-async function writeFiles({ workDir, cacheDirectory, file }: StageRun): Promise<BuildFiles> {
+async function writeFiles({ workDir, caches, file }: StageRun): Promise<BuildFiles> {
   const files = {
     dockerfile: join(workDir, 'Dockerfile'),
     tmp: join(workDir, 'tmp'),
@@ -101,8 +102,10 @@ async function writeFiles({ workDir, cacheDirectory, file }: StageRun): Promise<
   };
   await writeFile(files.dockerfile, file.text, { mode: 0o600 });
   await mkdir(files.tmp);
-  await mkdir(cacheDirectory, { recursive: true });
-  // buildah calls it by either name, by version and user.
+  // buildah looks for caches by their ids in a directory that it calls by either name, by version and user.
+  const cacheDirectory = join(workDir, 'caches');
+  await mkdir(cacheDirectory);
+  for (const { id, path } of caches) await symlink(path, join(cacheDirectory, id)).catch(ignoreExisting);
   for (const name of ['buildah-cache', `buildah-cache-${process.getuid?.() ?? 0}`, 'buildah-cache-0']) {
     await symlink(cacheDirectory, join(files.tmp, name)).catch(ignoreExisting);
   }
