@@ -1,7 +1,7 @@
 export { type ExportDeps, type ExportInput, exportCache } from './export-cache.ts';
 export { importCache } from './import-cache.ts';
 export { toInlineCache } from './inline-cache.ts';
-export { exportMounts, type MountsExport, type MountsTarget } from './mounts/export-mounts.ts';
+export { exportMounts, type MountsExport } from './mounts/export-mounts.ts';
 export { type BuildMounts, createMountTravel, type MountsSource } from './mounts/mount-travel.ts';
 export type {
   CacheMountsLocation,

@@ -1,4 +1,4 @@
-import type { BuildMounts, MountsTarget, MountTravel } from '../../cache/index.ts';
+import type { BuildMounts, MountTravel } from '../../cache/index.ts';
 import type { RunContext } from '../../core/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
@@ -18,19 +18,16 @@ const NONE: CacheMounts = { travel: undefined, save: async () => undefined, clos
 /**
  * Opens the places that cache mounts come from and go to, before the first step runs. Nothing is asked for yet.
  *
- * @throws BuildError for a place that is no name of any.
+ * @throws BuildError for a place that is no name of any, and as `openCacheTarget`.
  */
 export async function openCacheMounts(
   { store, registry }: { readonly store: Store; readonly registry: () => Promise<RegistryClient> },
   { cacheMountsFrom = [], cacheMountsTo = [] }: BuildRequest,
 ): Promise<CacheMounts> {
   if (cacheMountsFrom.length === 0 && cacheMountsTo.length === 0) return NONE;
-  const { createMountTravel, exportMounts, openCacheStorage } = await import('../../cache/index.ts');
+  const { createMountTravel, exportMounts, openCacheStorage, openCacheTarget } = await import('../../cache/index.ts');
   const sources = cacheMountsFrom.map((location) => ({ location, storage: openCacheStorage(registry, location) }));
-  const targets: readonly MountsTarget[] = cacheMountsTo.map((target) => ({
-    target,
-    storage: openCacheStorage(registry, target),
-  }));
+  const targets = cacheMountsTo.map((target) => openCacheTarget(registry, target));
   const travel: BuildMounts = createMountTravel(sources);
   return {
     travel,

@@ -1,7 +1,7 @@
 import { isBuildError, type RunContext, toBuildError } from '../../core/index.ts';
-import { type Descriptor, encodeManifest, MEDIA_TYPES } from '../../oci/index.ts';
-import { requireZstd } from '../../outputs/index.ts';
-import type { Store } from '../../store/index.ts';
+import { readThrough, type Store } from '../../store/index.ts';
+import { toCacheImage } from '../cache-image.ts';
+import type { OpenTarget } from '../open-target.ts';
 import type { CacheStorage } from '../types.ts';
 import { blobsOf, encodeMounts, MOUNTS_CONFIG_TYPE, type StoredMount } from './mounts-document.ts';
 import { fetchMounts, fetchNames, type StoredMounts } from './open-mounts.ts';
@@ -9,20 +9,11 @@ import { packMount } from './pack-mount.ts';
 import { openSpool, type Spool } from './spool.ts';
 import type { CacheMountsTarget, UsedMount } from './types.ts';
 
-/** A place that mounts are written to. */
-export interface MountsTarget {
-  readonly target: CacheMountsTarget;
-  /** Of the target. */
-  readonly storage: CacheStorage;
-}
-
 /** What is written where. */
-export interface MountsExport extends MountsTarget {
+export interface MountsExport extends OpenTarget<CacheMountsTarget> {
   /** Mounts that steps of the build used; those that the target alone has stay as they are. */
   readonly used: readonly UsedMount[];
 }
-
-const EMPTY = Buffer.from('{}');
 
 /**
  * Writes cache mounts as one image manifest: a listing and packs of files' contents for each. What the target has already is
@@ -36,7 +27,6 @@ export async function exportMounts(
   context: RunContext,
 ): Promise<void> {
   try {
-    if (input.target.compression === 'zstd') requireZstd();
     const before = await readBefore(input.storage, context);
     try {
       await write(deps, { ...input, before }, context);
@@ -78,9 +68,11 @@ async function write({ store }: { readonly store: Store }, input: Writing, conte
     const mounts = await packMounts({ ...input, spool }, context);
     const kept = (before?.mounts ?? []).filter(({ id }) => mounts.every((mount) => mount.id !== id));
     const fitting = chooseFitting([...mounts, ...kept], input, context);
-    const descriptor = await writeManifest(spool, fitting);
+    const { configBytes, layers } = encodeMounts(fitting);
+    const { descriptor, documents } = toCacheImage({ configType: MOUNTS_CONFIG_TYPE, configBytes, layers });
     if (descriptor.digest === before?.manifest.descriptor.digest) return;
-    await storage.write({ store: spool.store, descriptor, compression: 'none' }, context);
+    const outgoing = readThrough(spool.store, { documents, provide: async () => undefined });
+    await storage.write({ store: outgoing, descriptor, compression: 'none' }, context);
   } finally {
     await spool.close();
   }
@@ -140,18 +132,6 @@ function chooseFitting(
   });
 }
 
-async function writeManifest(spool: Spool, mounts: readonly StoredMount[]): Promise<Descriptor> {
-  const { configBytes, layers } = encodeMounts(mounts);
-  const config = await spool.write(MOUNTS_CONFIG_TYPE, once(configBytes));
-  const manifest = encodeManifest({
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPES.ociManifest,
-    config,
-    layers: layers.length > 0 ? layers : [await spool.write(MEDIA_TYPES.ociEmpty, once(EMPTY))],
-  });
-  return spool.write(MEDIA_TYPES.ociManifest, once(manifest));
-}
-
 /** What a mount's files are read for is told of as one transfer. */
 function startReading(
   id: string,
@@ -193,8 +173,4 @@ function sum(numbers: Iterable<number>): number {
   let total = 0;
   for (const number of numbers) total += number;
   return total;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
