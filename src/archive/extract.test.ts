@@ -15,14 +15,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Entry, LayerItem } from './entry.ts';
-import {
-  type ExtractOptions,
-  type ExtractResult,
-  extractTar,
-  extractTree,
-  treeFromEntries,
-  writeLayer,
-} from './index.ts';
+import { type ExtractOptions, type ExtractResult, extractTar, writeLayer } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zlayer-extract-'));
 afterAll(() => {
@@ -179,18 +172,5 @@ describe('extractTar()', () => {
   it('stops when the signal aborts', async () => {
     const signal = AbortSignal.abort();
     await expect(extract([file('a')], { signal })).rejects.toMatchObject({ code: 'CANCELLED' });
-  });
-});
-
-describe('extractTree()', () => {
-  it('writes a tree with its hard links', async () => {
-    const root = mkdtempSync(join(directory, 'tree-'));
-    const tree = treeFromEntries([
-      other('d', 'directory'),
-      file('d/a', 'text'),
-      other('b', 'hardlink', { linkTarget: 'd/a' }),
-    ]);
-    expect(await extractTree(tree, root)).toEqual({ entryCount: 3, sizeBytes: 4, skipped: [] });
-    expect(lstatSync(join(root, 'b')).ino).toBe(lstatSync(join(root, 'd/a')).ino);
   });
 });

@@ -1,17 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { throwIfCancelled } from '../core/index.ts';
-import { readContent } from './content.ts';
-import {
-  createDirectoryWriter,
-  type DirectoryWriter,
-  type ExtractOptions,
-  type ExtractResult,
-} from './directory-writer.ts';
-import type { FileTree } from './entry.ts';
+import { createDirectoryWriter, type ExtractOptions, type ExtractResult } from './directory-writer.ts';
 import { readTar } from './read-tar.ts';
-import { layerEntriesOf } from './walk-tree.ts';
-
-const ENTRIES_PER_TURN = 500;
 
 /**
  * Unpacks an uncompressed tar into an empty directory, which must exist. Extended attributes are not set, devices and FIFOs
@@ -37,32 +26,5 @@ export async function extractTar(
     return writer.finish();
   } finally {
     writer.close();
-  }
-}
-
-/** Writes a tree into an empty directory, which must exist; otherwise like `extractTar`. Hard links stay hard links. */
-export async function extractTree(
-  tree: FileTree,
-  destination: string,
-  options: ExtractOptions = {},
-): Promise<ExtractResult> {
-  const writer = createDirectoryWriter(destination, options);
-  try {
-    await writeTree(writer, tree, options.signal);
-    return writer.finish();
-  } finally {
-    writer.close();
-  }
-}
-
-async function writeTree(writer: DirectoryWriter, tree: FileTree, signal: AbortSignal | undefined): Promise<void> {
-  let count = 0;
-  for (const { entry, content } of layerEntriesOf(tree)) {
-    if (++count % ENTRIES_PER_TURN === 0) {
-      await nextTurn();
-      if (signal !== undefined) throwIfCancelled(signal);
-    }
-    writer.begin(entry);
-    if (content !== undefined) for (const chunk of readContent(content, entry.sizeBytes)) writer.append(chunk);
   }
 }

@@ -4,9 +4,9 @@ export { COMPRESSION_MAGIC_BYTES, type CompressionKind, detectCompression } from
 export { readContent } from './content.ts';
 export type { ExtractOptions, ExtractResult } from './directory-writer.ts';
 export * from './entry.ts';
-export { extractTar, extractTree } from './extract.ts';
+export { extractTar } from './extract.ts';
 export { type IndexLayerOptions, indexLayer } from './index-layer.ts';
-export { createLayerView, type IndexedLayer, openArchiveTree } from './layer-view.ts';
+export { createLayerView, type IndexedLayer } from './layer-view.ts';
 export { treeFromEntries } from './memory-tree.ts';
 export { readTar, type TarEntry } from './read-tar.ts';
 export { type ResolvePathOptions, resolvePath } from './resolve-path.ts';

@@ -5,15 +5,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type BytePath, baseNameOf, parentOf } from '../core/index.ts';
 import type { Entry, FileTree, LayerItem } from './entry.ts';
-import {
-  createLayerView,
-  type IndexedLayer,
-  openArchiveTree,
-  readContent,
-  treeFromEntries,
-  walkTree,
-  writeLayer,
-} from './index.ts';
+import { createLayerView, type IndexedLayer, readContent, treeFromEntries, walkTree, writeLayer } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'zlayer-view-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -204,13 +196,6 @@ describe('createLayerView()', () => {
       ),
       { numRuns: 200 },
     );
-  });
-});
-
-describe('openArchiveTree()', () => {
-  it('takes names that begin with .wh. for what they are', async () => {
-    const { tarPath } = await layerOf({ whiteout: 'a' }, file('b'));
-    expect(pathsOf(openArchiveTree(tarPath))).toEqual(['.wh.a', 'b']);
   });
 });
 

@@ -1,6 +1,5 @@
 import type { BytePath } from '../core/index.ts';
 import type { Entry, FileTree } from './entry.ts';
-import { indexLayer } from './index-layer.ts';
 import { createLayerLinks } from './layer-links.ts';
 import { impliedDirectory } from './memory-tree.ts';
 import { createMergedNames, type Merged } from './merged-names.ts';
@@ -52,11 +51,6 @@ export function createLayerView(layers: readonly IndexedLayer[]): FileTree {
       return self && links.idOf(self);
     },
   };
-}
-
-/** The tree of a tar archive that is no layer (a context, an archive to be added): `.wh.` names are plain files. */
-export function openArchiveTree(tarPath: string): FileTree {
-  return createLayerView([{ toc: indexLayer(tarPath, { whiteouts: false }), tarPath }]);
 }
 
 /** Layers, lowest first, whose members lie where the symlinks of the layers below lead. */

@@ -69,10 +69,6 @@ export function formatPlatform(platform: Platform): string {
   return [os, architecture, variant].filter((part) => part !== undefined && part !== '').join('/');
 }
 
-export function samePlatform(a: Platform, b: Platform): boolean {
-  return formatPlatform(normalizePlatform(a)) === formatPlatform(normalizePlatform(b));
-}
-
 /**
  * How well an image for `have` serves a wish for `want`: 0 not at all, higher is better. An arm image of an older variant
  * serves a newer one; nothing else is interchangeable.

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { digestOf } from '../core/index.ts';
 import { parseDockerfile } from '../dockerfile/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
-import { formatGraph, type Lowered, lower } from './lower.ts';
+import { type Lowered, lower } from './lower.ts';
 import type { BaseRequest, LowerOptions, ResolvedBase } from './lower-options.ts';
-import type { ExecOp, Op } from './ops.ts';
+import type { ExecOp, Graph, Op } from './ops.ts';
 import { planStages } from './stage-plan.ts';
 
 const AMD64 = { os: 'linux', architecture: 'amd64' };
@@ -64,6 +64,17 @@ function errorOf(work: () => unknown): unknown {
     return error;
   }
   throw new Error('Nothing was thrown.');
+}
+
+/** One line per vertex. */
+function formatGraph(graph: Graph): string {
+  const numbers = new Map(graph.vertices.map((vertex, index) => [vertex.id, index]));
+  return graph.vertices
+    .map(
+      (vertex, index) =>
+        `${index} ${vertex.op.kind}(${vertex.inputs.map((id) => numbers.get(id)).join(', ')}) ${vertex.info.name}`,
+    )
+    .join('\n');
 }
 
 describe('lower() scopes variables', () => {

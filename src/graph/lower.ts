@@ -240,14 +240,3 @@ function unusedBuildArgs(dockerfile: Dockerfile, plan: StagePlan, options: Lower
     (name) => !declared.has(name) && !isPredefinedArg(name) && !plan.globalArgs.has(name),
   );
 }
-
-/** One line per vertex, for people and for tests. */
-export function formatGraph(graph: Graph): string {
-  const numbers = new Map(graph.vertices.map((vertex, index) => [vertex.id, index]));
-  return graph.vertices
-    .map(
-      (vertex, index) =>
-        `${index} ${vertex.op.kind}(${vertex.inputs.map((id) => numbers.get(id)).join(', ')}) ${vertex.info.name}`,
-    )
-    .join('\n');
-}

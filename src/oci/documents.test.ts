@@ -12,7 +12,6 @@ import {
   parseManifest,
   parseManifestOrIndex,
   toDockerManifest,
-  toFamilyIndex,
   toOciManifest,
 } from './index.ts';
 
@@ -167,13 +166,5 @@ describe('toOciManifest()', () => {
   it('refuses foreign layers', () => {
     const foreign = { ...manifest, layers: [descriptor(MEDIA_TYPES.dockerForeignLayer)] };
     expect(() => toOciManifest(foreign)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
-  });
-});
-
-describe('toFamilyIndex()', () => {
-  it('refuses an entry of the other family', () => {
-    const index = { schemaVersion: 2 as const, manifests: [descriptor(MEDIA_TYPES.ociManifest)] };
-    expect(toFamilyIndex(index, 'oci').mediaType).toBe(MEDIA_TYPES.ociIndex);
-    expect(() => toFamilyIndex(index, 'docker')).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
   });
 });

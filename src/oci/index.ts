@@ -1,12 +1,11 @@
 export { BUILDKIT_CACHE_FIELD, CACHE_FIELDS, INLINE_CACHE_FIELD } from './cache-fields.ts';
 export { blobOf, isIndexType } from './descriptor.ts';
 export { encodeConfig, encodeIndex, encodeManifest } from './encode-documents.ts';
-export { type MediaFamily, mediaFamilyOf, toDockerManifest, toFamilyIndex, toOciManifest } from './media-families.ts';
+export { type MediaFamily, mediaFamilyOf, toDockerManifest, toOciManifest } from './media-families.ts';
 export {
   type ParseDocumentOptions,
   type ParsedDocument,
   parseConfig,
-  parseDescriptor,
   parseIndex,
   parseLayout,
   parseManifest,

@@ -1,5 +1,5 @@
 import { BuildError } from '../core/index.ts';
-import { type Descriptor, type Index, type Manifest, MEDIA_TYPES } from './types.ts';
+import { type Descriptor, type Manifest, MEDIA_TYPES } from './types.ts';
 
 const T = MEDIA_TYPES;
 
@@ -11,7 +11,6 @@ const OCI_TO_DOCKER: Readonly<Record<string, string>> = {
   [T.ociLayerGzip]: T.dockerLayerGzip,
 };
 const DOCKER_TO_OCI = Object.fromEntries(Object.entries(OCI_TO_DOCKER).map(([oci, docker]) => [docker, oci]));
-const OCI_TYPES: ReadonlySet<string> = new Set([...Object.keys(OCI_TO_DOCKER), T.ociLayerZstd]);
 const DOCKER_TYPES: ReadonlySet<string> = new Set(Object.keys(DOCKER_TO_OCI));
 
 /** The families of media types, which never mix in one manifest. */
@@ -64,15 +63,6 @@ export function toOciManifest(manifest: Manifest): Manifest {
     config: convert(manifest.config),
     layers: manifest.layers.map(convert),
   };
-}
-
-/** An index in one family's types. Its entries must be of that family already: their bytes are not touched here. */
-export function toFamilyIndex(index: Index, family: MediaFamily): Index {
-  const own = family === 'docker' ? DOCKER_TYPES : OCI_TYPES;
-  const foreign = index.manifests.find(({ mediaType }) => !own.has(mediaType));
-  if (foreign !== undefined) throw unconvertible(foreign, family === 'docker' ? 'Docker' : 'OCI');
-  const { annotations, subject, artifactType, ...rest } = index;
-  return family === 'docker' ? { ...rest, mediaType: T.dockerIndex } : { ...index, mediaType: T.ociIndex };
 }
 
 function unconvertible({ mediaType }: Descriptor, family: string): BuildError {

@@ -13,7 +13,7 @@ import {
   orNull,
   parseJson,
 } from './json-check.ts';
-import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPES } from './types.ts';
+import { type ImageConfig, type Index, type Manifest, MEDIA_TYPES } from './types.ts';
 
 const isMediaType = isTextLike(
   /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/,
@@ -130,16 +130,6 @@ function withoutNulls<T extends object>(document: T): T {
     ([name, value]) => value !== null || name === 'Entrypoint' || name === 'Cmd',
   );
   return Object.fromEntries(kept) as T;
-}
-
-/**
- * Checks a descriptor (image-spec, descriptor.md). Digests of unknown algorithms pass, as the specification wants.
- *
- * @throws BuildError `IMAGE_INVALID` with the path of what is wrong, here below `path`.
- */
-export function parseDescriptor(value: unknown, path = '$'): Descriptor {
-  isDescriptor(value, path);
-  return withoutNulls(value as Descriptor);
 }
 
 /** What a manifest or index was announced as; a document that says otherwise about itself is refused (CVE-2021-41190). */

@@ -54,7 +54,3 @@ export function fileMember(path: string, sizeBytes: number, content: StreamedMem
 export function bytesMember(path: string, bytes: Uint8Array): ArchiveMember {
   return fileMember(path, bytes.length, [bytes]);
 }
-
-export function directoryMember(path: string): ArchiveMember {
-  return { entry: { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, sizeBytes: 0, mtime: 0 } };
-}

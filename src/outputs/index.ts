@@ -32,6 +32,6 @@ export { listPlatformImages, type PlatformImage } from './platform-images.ts';
 export { addOrigin, readOrigins } from './registry/origins.ts';
 export { type RegistryOutput, writeRegistryOutput } from './registry/write-output.ts';
 export { type SaveRequest, saveImages } from './save-images.ts';
-export { encodeRootfs, type TarOutput, writeTarOutput } from './tar/write-output.ts';
+export { type TarOutput, writeTarOutput } from './tar/write-output.ts';
 export type { FoundImage, NamedImage, OutputDeps } from './types.ts';
 export { type Destination, writeDestination } from './write-destination.ts';

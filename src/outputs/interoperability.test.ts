@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../core/index.ts';
 import { type Descriptor, readImage } from '../oci/index.ts';
 import { openStore, type Store } from '../store/index.ts';
-import { encodeRootfs, loadArchive, writeDockerOutput, writeOciOutput } from './index.ts';
+import { loadArchive, writeDockerOutput, writeOciOutput } from './index.ts';
+import { encodeRootfs } from './tar/write-output.ts';
 import { collect, TEST_CONTEXT as context, putTestImage } from './test-image.ts';
 
 const NAME = 'docker.io/library/app:latest';

@@ -23,7 +23,6 @@ import { type Descriptor, type Index, type Manifest, MEDIA_TYPES, readImage } fr
 import { openStore, type Store } from '../store/index.ts';
 import {
   compressLayers,
-  encodeRootfs,
   importRootfs,
   loadArchive,
   saveImages,
@@ -33,6 +32,7 @@ import {
   writeOciOutput,
   writeTarOutput,
 } from './index.ts';
+import { encodeRootfs } from './tar/write-output.ts';
 import { collect, TEST_CONTEXT as context, put, putTestImage, testEntry, testFile } from './test-image.ts';
 
 let base: string;
@@ -278,6 +278,16 @@ describe('loadArchive()', () => {
     rmSync(join(base, 'layout/blobs/sha256', layers[0]?.diffId.slice(7) ?? ''));
     await expect(load(join(base, 'layout'))).rejects.toMatchObject({ code: 'BLOB_MISSING' });
     expect(await target.images.list()).toEqual([]);
+  });
+
+  it('refuses a layout of a version that it does not know', async () => {
+    const layout = join(base, 'later');
+    mkdirSync(layout);
+    writeFileSync(join(layout, 'index.json'), '{"schemaVersion":2,"manifests":[]}');
+    writeFileSync(join(layout, 'oci-layout'), '{"imageLayoutVersion":"2.0.0"}');
+    await expect(loadArchive({ store: await other() }, layout, context)).rejects.toMatchObject({
+      code: 'IMAGE_INVALID',
+    });
   });
 
   it('reads no file outside of a layout through a digest that is a path', async () => {

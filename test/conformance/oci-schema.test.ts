@@ -1,7 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import AjvDraft04Module from 'ajv-draft-04';
-import addFormatsModule from 'ajv-formats';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chainIdOf, type Digest, digestOf } from '../../src/core/index.ts';
 import {
@@ -9,15 +7,13 @@ import {
   encodeIndex,
   encodeManifest,
   parseConfig,
-  parseDescriptor,
   parseIndex,
   parseLayout,
   parseManifest,
   toDockerManifest,
   toOciManifest,
 } from '../../src/oci/index.ts';
-
-type Schema = 'manifest' | 'config' | 'index' | 'descriptor' | 'layout';
+import { CONFORMANCE_FOLDER, openOciSchemas, type Schema } from '../support/oci-schema.ts';
 
 interface SchemaCase {
   readonly id: string;
@@ -30,14 +26,11 @@ interface SchemaCase {
 }
 
 interface DataSet {
-  readonly schemaFiles: Readonly<Record<Schema, string>>;
-  readonly schemaUrls: Readonly<Record<string, readonly string[]>>;
   readonly chainIds: ReadonlyArray<{ readonly diffIds: readonly Digest[]; readonly chainIds: readonly Digest[] }>;
   readonly cases: readonly SchemaCase[];
 }
 
-const FOLDER = join(process.env.ZLAYER_SHARED ?? resolve(import.meta.dirname, '../../../shared'), 'conformance');
-const FILE = join(FOLDER, 'oci-schema.json');
+const FILE = join(CONFORMANCE_FOLDER, 'oci-schema.json');
 
 /** Cases that are meant to come out differently, with the reason. */
 const KNOWN_DIFFERENCES: Readonly<Record<string, string>> = {
@@ -49,7 +42,7 @@ const PARSERS: Readonly<Record<Schema, (text: string) => unknown>> = {
   manifest: (text) => parseManifest(text),
   config: parseConfig,
   index: (text) => parseIndex(text),
-  descriptor: (text) => parseDescriptor(JSON.parse(text)),
+  descriptor: (text) => parseIndex(JSON.stringify({ schemaVersion: 2, manifests: [JSON.parse(text)] })),
   layout: parseLayout,
 };
 
@@ -68,25 +61,6 @@ function withoutNulls(document: { config?: Readonly<Record<string, unknown>> }):
   return { ...document, config: Object.fromEntries(kept) };
 }
 
-/** The specification's own schemas. Their nested ids break relative references, so files are found by all their URLs. */
-function createValidator(data: DataSet): (schema: Schema, document: unknown) => readonly string[] {
-  const AjvDraft04 = AjvDraft04Module as unknown as typeof AjvDraft04Module.default;
-  const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default;
-  const ajv = new AjvDraft04({ strict: false, allErrors: true });
-  addFormats(ajv);
-  const read = (file: string): object =>
-    JSON.parse(readFileSync(join(FOLDER, 'oci-schemas', file), 'utf8'), function (this: unknown, key, value: unknown) {
-      return (key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value;
-    });
-  for (const file of Object.keys(data.schemaUrls)) ajv.addSchema(read(file), file);
-  return (schema, document) => {
-    const validate = ajv.getSchema(data.schemaFiles[schema])!;
-    return validate(document) === true
-      ? []
-      : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
-  };
-}
-
 describe('conformance oci-schema', () => {
   if (!existsSync(FILE)) {
     if (process.env.CI === 'true') it('has its data', () => expect.fail(`${FILE} is missing; set ZLAYER_SHARED`));
@@ -94,7 +68,7 @@ describe('conformance oci-schema', () => {
     return;
   }
   const data = JSON.parse(readFileSync(FILE, 'utf8')) as DataSet;
-  const validate = createValidator(data);
+  const validate = openOciSchemas()!;
 
   it.each(data.cases.map((testCase) => [testCase.id, testCase] as const))('%s', (id, { schema, document, fail }) => {
     const parse = (): unknown => PARSERS[schema](document);

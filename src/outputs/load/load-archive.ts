@@ -1,7 +1,7 @@
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BlobSource, BuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
-import { blobOf } from '../../oci/index.ts';
+import { blobOf, parseLayout } from '../../oci/index.ts';
 import type { Store } from '../../store/index.ts';
 import { layoutFile } from '../find-layout-image.ts';
 import type { FoundImage, NamedImage, OutputDeps } from '../types.ts';
@@ -60,7 +60,11 @@ export async function readArchive(
   const files = await readArchiveFiles(store, bytes, context);
   const index = files.document('index.json');
   // Docker writes both; the layout alone has the digests of manifests.
-  if (files.document('oci-layout') !== undefined && index !== undefined) return parseLayoutIndex(index);
+  const layout = files.document('oci-layout');
+  if (layout !== undefined && index !== undefined) {
+    parseLayout(layout);
+    return parseLayoutIndex(index);
+  }
   const manifestJson = files.document('manifest.json');
   if (manifestJson !== undefined) return readDockerImages(store, files, manifestJson);
   throw new BuildError(
@@ -78,7 +82,7 @@ export interface OpenedLayout {
   readonly source: BlobSource;
 }
 
-/** @throws BuildError `ARCHIVE_INVALID` when the directory holds no such layout. */
+/** @throws BuildError `ARCHIVE_INVALID` when the directory holds no such layout, `IMAGE_INVALID` when its version is unknown. */
 export function openLayout(path: string): OpenedLayout {
   if (!existsSync(join(path, 'oci-layout')) || !existsSync(join(path, 'index.json'))) {
     throw new BuildError(
@@ -89,6 +93,7 @@ export function openLayout(path: string): OpenedLayout {
       },
     );
   }
+  parseLayout(readFileSync(join(path, 'oci-layout')));
   return { images: parseLayoutIndex(readFileSync(join(path, 'index.json'))), source: openLayoutSource(path) };
 }
 
