@@ -30,7 +30,7 @@ export interface EncodedCache {
  *
  * @param bases layers of base images: those that a registry has are named, not carried.
  */
-export function encodeCache(records: readonly CacheRecord[], bases: ReadonlySet<Digest>): EncodedCache {
+export function encodeCache(records: readonly CacheRecord[], bases: Pick<ReadonlySet<Digest>, 'has'>): EncodedCache {
   const sorted = records
     .map((record) => ({ ...record, keys: record.keys.toSorted() }))
     .toSorted((a, b) => (a.keys[0]! < b.keys[0]! ? -1 : 1));

@@ -18,7 +18,7 @@ export interface ExportInput {
   readonly target: CacheTarget;
   readonly records: readonly CacheRecord[];
   /** Layers of base images: those that a registry has are named, not carried. */
-  readonly bases: ReadonlySet<Digest>;
+  readonly bases: Pick<ReadonlySet<Digest>, 'has'>;
 }
 
 /**

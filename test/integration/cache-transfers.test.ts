@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/core/index.ts';
 import type { Manifest } from '../../src/oci/index.ts';
 import { openStore } from '../../src/store/index.ts';
@@ -13,10 +13,15 @@ const { home, machine, contextOf, remove } = createMachines('cache-transfers');
 afterAll(remove);
 
 let registry: FaultRegistry;
-beforeEach(async () => {
+const open = async (): Promise<void> => {
   registry = await startFaultRegistry({ mountAllowed: true });
-});
-afterEach(async () => registry.close());
+};
+const close = (): Promise<void> => registry.close();
+/** Faults of one test are none of the next. */
+function useFreshRegistries(): void {
+  beforeEach(open);
+  afterEach(close);
+}
 
 const dockerfile = (base: string): string => `FROM ${base} AS tools
 COPY tool /tool
@@ -71,8 +76,15 @@ async function storedNames(dataDir: string): Promise<readonly (string | undefine
 }
 
 describe('a build on a second machine that hits every step', () => {
+  let warm: Awaited<ReturnType<typeof warmCache>>;
+  beforeAll(async () => {
+    await open();
+    warm = await warmCache();
+  });
+  afterAll(close);
+
   it('is pushed without a layer being fetched, to another repository and again to its own', async () => {
-    const { context, from, image } = await warmCache();
+    const { context, from, image } = warm;
     const dataDir = machine();
     const since = registry.requests.length;
     const other = `${registry.host}/elsewhere/app:2`;
@@ -88,7 +100,7 @@ describe('a build on a second machine that hits every step', () => {
   });
 
   it('fetches nothing for its cache alone, and each layer of the image once for an output that reads it', async () => {
-    const { context, from, first } = await warmCache();
+    const { context, from, first } = warm;
     const dataDir = machine();
     const before = registry.requests.length;
     const only = await buildOn(dataDir, context, {
@@ -107,7 +119,7 @@ describe('a build on a second machine that hits every step', () => {
   });
 
   it('brings to another registry what that lacks, and does not let a name mean an older image', async () => {
-    const { context, from } = await warmCache();
+    const { context, from } = warm;
     const destination = await startFaultRegistry();
     try {
       const dataDir = machine();
@@ -124,8 +136,22 @@ describe('a build on a second machine that hits every step', () => {
     }
   });
 
+  it('takes the layers of a base from where this build has found it, whatever the cache says', async () => {
+    const { base, from } = warm;
+    const [, port = ''] = registry.host.split(':');
+    const moved = base.replace(registry.host, `localhost:${port}`);
+    const context = contextOf({ ...FILES, Dockerfile: dockerfile(moved) });
+    const since = registry.requests.length;
+    const tags = [`localhost:${port}/moved/app:1`];
+    const second = await buildOn(machine(), context, { cacheFrom: from, tags, push: true });
+    expect(verdicts(second)).toEqual(['cached', 'cached', 'cached']);
+    // The cache is of another host's name, so that its layers are brought over; the base is mounted.
+    expect(layerGets(since).some((path) => path.includes('team/cache'))).toBe(true);
+    expect(layerGets(since).filter((path) => path.includes('bases/small'))).toEqual([]);
+  });
+
   it('says which registry has a layer that cannot be had', async () => {
-    const { context, from } = await warmCache();
+    const { context, from } = warm;
     const destination = await startFaultRegistry();
     const { host } = registry;
     try {
@@ -144,6 +170,8 @@ describe('a build on a second machine that hits every step', () => {
 });
 
 describe('an image that carries its cache', () => {
+  useFreshRegistries();
+
   it('gives another machine the steps of its layers, the same image, and none of it to an image that stands on it', async () => {
     const { context, from, image } = await warmCache({ inline: true });
     const before = registry.manifest('team/app', '1')?.bytes;
@@ -161,6 +189,8 @@ describe('an image that carries its cache', () => {
 });
 
 describe('a cached layer that is gone when it is needed', () => {
+  useFreshRegistries();
+
   /** One step more, which needs the file of a cached one. */
   const changed = (base: string) =>
     contextOf({ ...FILES, Dockerfile: `${dockerfile(base)}COPY --from=tools /tool /b\n` });
@@ -213,6 +243,8 @@ describe('a cached layer that is gone when it is needed', () => {
 });
 
 describe('a cache with mode=max', () => {
+  useFreshRegistries();
+
   /** A file whose download ends when `release` is called. */
   async function openGate(answer: () => number) {
     let release = (): void => undefined;
@@ -270,6 +302,8 @@ describe('a cache with mode=max', () => {
 });
 
 describe('a cache of BuildKit', () => {
+  useFreshRegistries();
+
   const CONFIG = 'application/vnd.buildkit.cacheconfig.v0';
   const INDEX = 'application/vnd.oci.image.index.v1+json';
   const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';

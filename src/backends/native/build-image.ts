@@ -73,10 +73,10 @@ async function plan(deps: BuildDeps, loaded: LoadedRequest, outer: RunContext): 
 
 function withoutLost<T>(
   { bench: { lost } }: BuildDeps,
-  { isBase, context }: PreparedBuild,
+  { bases, context }: PreparedBuild,
   attempt: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
-  return retryWithoutLost({ lost, isBase, consequence: 'its step runs' }, attempt, context);
+  return retryWithoutLost({ lost, bases, consequence: 'its step runs' }, attempt, context);
 }
 
 /** Steps that ran in an earlier attempt have run. */

@@ -21,20 +21,18 @@ export async function exportCaches(
   { solved, layers }: CacheExport,
   context: RunContext,
 ): Promise<void> {
-  const { shared, targets, isBase } = solved;
+  const { shared, targets, bases } = solved;
   if (targets.opened.length === 0) return;
   const { exportCache } = await import('../../cache/index.ts');
   const { store, bench } = deps;
   const { lost } = bench;
-  const allBases = solved.lowered.images.flatMap((image) => image.bases);
-  const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
   const inImage = new Set(layers.map((layer) => layer.diffId));
   const fetch = (layer: LayerRef, inner: RunContext): Promise<void> =>
     fetchMissing({ ...deps, shared, onFailure: lost.add }, [layer], inner);
   await targets.staged();
   for (const { target, storage } of targets.opened) {
     await retryWithoutLost(
-      { lost, isBase, consequence: `the cache ${storage.name} is written without it` },
+      { lost, bases, consequence: `the cache ${storage.name} is written without it` },
       async (attempt) => {
         const whole = await withoutLost(deps, solved.records);
         const least = whole.filter((record) => record.layers.every((layer) => inImage.has(layer.diffId)));

@@ -43,8 +43,8 @@ export function createLostLayers(): LostLayers {
 
 export interface RetryDeps {
   readonly lost: LostLayers;
-  /** Layers of base images: without one of them nothing can be built. */
-  readonly isBase: (layer: LayerRef) => boolean;
+  /** Layers of base images, by diffId: without one of them nothing can be built. */
+  readonly bases: ReadonlyMap<Digest, LayerRef>;
   /** What comes of it, for the warning: `its step runs`. */
   readonly consequence: string;
 }
@@ -60,7 +60,7 @@ export interface Attempt {
  * step runs. Each attempt loses a layer that the one before still had.
  */
 export async function retryWithoutLost<T>(
-  { lost, isBase, consequence }: RetryDeps,
+  { lost, bases, consequence }: RetryDeps,
   attempt: (attempt: Attempt) => Promise<T>,
   context: RunContext,
 ): Promise<T> {
@@ -81,7 +81,7 @@ export async function retryWithoutLost<T>(
       return await attempt({ context: { ...context, emit }, ran });
     } catch (error) {
       if (context.signal.aborted || !isBuildError(error) || !LOSSES.has(error.kind)) return fail(error);
-      const losses = lost.losses.slice(told).filter(({ layer }) => !isBase(layer));
+      const losses = lost.losses.slice(told).filter(({ layer }) => !bases.has(layer.diffId));
       told = lost.losses.length;
       stale = losses.length > 0 ? 0 : stale + 1;
       if (stale > (error.kind === 'cancelled' ? MAX_STALE : 0)) return fail(error);

@@ -1,5 +1,5 @@
 import type { CacheRecord } from '../../cache/index.ts';
-import type { RunContext } from '../../core/index.ts';
+import type { Digest, RunContext } from '../../core/index.ts';
 import { type EngineEnv, type OpResult, openLocalTree, type TreeResult } from '../../engine/index.ts';
 import { type BaseRequest, CONTEXT_NAME, localName } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
@@ -46,8 +46,8 @@ export interface PreparedBuild {
   readonly epoch: number | undefined;
   readonly context: RunContext;
   readonly refuseWarnings: () => void;
-  /** Layers of base images: without one of them nothing can be built. */
-  readonly isBase: (layer: LayerRef) => boolean;
+  /** Layers of base images, by diffId, as they were resolved for this build. */
+  readonly bases: ReadonlyMap<Digest, LayerRef>;
   close(): Promise<void>;
 }
 
@@ -77,9 +77,8 @@ export async function prepareBuild(deps: BuildDeps, loaded: LoadedRequest, outer
     announcePlan(lowered.graph, context);
     const clockMs = epoch === undefined ? Date.now() : epoch * 1000;
     const allBases = lowered.images.flatMap((image) => image.bases);
-    const bases = new Set(allBases.flatMap((base) => base.layers.map((layer) => layer.diffId)));
-    const isBase = ({ diffId }: LayerRef): boolean => bases.has(diffId);
-    return { loaded, lowered, shared, targets, mounts, clockMs, epoch, context, refuseWarnings, isBase, close };
+    const bases = new Map(allBases.flatMap((base) => base.layers.map((layer) => [layer.diffId, layer] as const)));
+    return { loaded, lowered, shared, targets, mounts, clockMs, epoch, context, refuseWarnings, bases, close };
   } catch (error) {
     await close();
     throw error;
@@ -107,7 +106,7 @@ export async function solveBuild(
   { prepared, mode }: { readonly prepared: PreparedBuild; readonly mode: 'run' | 'plan' },
   context: RunContext,
 ): Promise<SolvedBuild> {
-  const { loaded, lowered, shared, targets, mounts, clockMs, epoch, refuseWarnings } = prepared;
+  const { loaded, lowered, shared, targets, mounts, clockMs, epoch, refuseWarnings, bases } = prepared;
   const { request } = loaded;
   const { store, bench } = deps;
   const { lease, layers, pool, lost } = bench;
@@ -122,10 +121,11 @@ export async function solveBuild(
     ...(request.rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}),
   };
   const trees = createLocalTrees(env, loaded);
-  const bases = lowered.images.flatMap((image) => image.bases);
   const runner = createOpRunner({
     env,
-    baseLayers: new Map(bases.map((base) => [base.manifest, base.layers])),
+    baseLayers: new Map(
+      lowered.images.flatMap((image) => image.bases.map((base) => [base.manifest, base.layers] as const)),
+    ),
     localTree: trees.open,
     openStepEngine: bench.openStepEngine,
     rightsOf: (vertex) => rightsOf(vertex, request),
@@ -135,7 +135,7 @@ export async function solveBuild(
     parallelism: request.parallelism ?? defaultParallelism(),
     mode,
   };
-  const cache = createStepCache({ store, lease, shared, lost, onMade: targets.stage });
+  const cache = createStepCache({ store, lease, shared, lost, bases, onMade: targets.stage });
   if (mode === 'run') {
     const plan = (inner: RunContext) => solve({ runner, cache }, { ...input, mode: 'plan' }, inner);
     await requireEmulation({ store, plan }, lowered.graph, context);

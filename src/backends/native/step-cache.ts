@@ -1,5 +1,5 @@
 import type { CacheRecord } from '../../cache/index.ts';
-import { digestHex, digestOf } from '../../core/index.ts';
+import { type Digest, digestHex, digestOf } from '../../core/index.ts';
 import type { OpResult } from '../../engine/index.ts';
 import { blobOf, type LayerRef } from '../../oci/index.ts';
 import { changesBetween, type ResultCache } from '../../solver/index.ts';
@@ -12,6 +12,8 @@ export interface StepCacheDeps {
   readonly lease: Lease;
   readonly shared: SharedCaches;
   readonly lost: Pick<LostLayers, 'has'>;
+  /** Layers of base images, by diffId, as they were resolved for this build. */
+  readonly bases: ReadonlyMap<Digest, LayerRef>;
   /** Told of every result that a step has just made. */
   readonly onMade: (record: CacheRecord) => void;
 }
@@ -26,15 +28,20 @@ export interface StepCache extends ResultCache<OpResult> {
  * The solver's cache: the store, then the shared caches, whose results the store keeps from then on. A record of the store
  * counts only while every layer is here, or can be fetched again.
  */
-export function createStepCache({ store, lease, shared, lost, onMade }: StepCacheDeps): StepCache {
+export function createStepCache({ store, lease, shared, lost, bases, onMade }: StepCacheDeps): StepCache {
   /** By the solver's result, which is one value however it was found. */
   const seen = new Map<OpResult, CacheRecord>();
   const isWhole = async (record: CacheRecord, isElsewhere: (layer: LayerRef) => boolean): Promise<boolean> => {
-    const present = record.layers.map(
+    const present = withBases(record).layers.map(
       async (layer) => (await lease.pinBlob(blobOf(layer.blob))) || (isElsewhere(layer) && !lost.has(layer)),
     );
     return (await Promise.all(present)).every(Boolean);
   };
+  /** What a record says of a base's layers was true of another machine, or before the base moved. */
+  const withBases = (record: CacheRecord): CacheRecord => ({
+    ...record,
+    layers: record.layers.map((layer) => bases.get(layer.diffId) ?? layer),
+  });
   const lookUpHere = async (key: string): Promise<CacheRecord | undefined> => {
     const record = await store.records.get<CacheRecord>('cache', key);
     if (record === undefined) return undefined;
@@ -51,8 +58,9 @@ export function createStepCache({ store, lease, shared, lost, onMade }: StepCach
   return {
     records: () => [...seen.values()],
     async lookup(key) {
-      const record = (await lookUpHere(key)) ?? (await lookUpShared(key));
-      if (record === undefined) return undefined;
+      const found = (await lookUpHere(key)) ?? (await lookUpShared(key));
+      if (found === undefined) return undefined;
+      const record = withBases(found);
       const result: OpResult = { kind: 'layers', layers: record.layers };
       seen.set(result, record);
       return { result, createdMs: record.createdMs };
