@@ -1,8 +1,6 @@
-import { once } from 'node:events';
-import type { Readable } from 'node:stream';
 import { type Entry, type FileTree, readTar } from '../../archive/index.ts';
-import { BuildError, type BytePath, parentOf } from '../../core/index.ts';
-import { startFileWork } from '../exec/file-work.ts';
+import { type BytePath, parentOf } from '../../core/index.ts';
+import { type FileTime, type ListedFile, listFiles } from '../exec/list-files.ts';
 import type { WorkingKind } from '../exec/namespace.ts';
 import type { ChangedItem } from './from-overlay-form.ts';
 import { withPortableAttributes } from './overlay-form.ts';
@@ -38,8 +36,8 @@ export async function* changesOfTree(
   };
   for (const path of removed) want(parentOf(path));
   for (const [path, file] of files) {
-    if (file.changedNs <= tree.sinceNs || file.type === 's') continue;
-    if (file.type !== 'd' || !marked.has(path) || !isSameDirectory(file, parents.stat(path))) want(path);
+    if (file.letter === 's' || !isLater(file.changed, tree.sinceNs)) continue;
+    if (file.letter !== 'd' || !marked.has(path) || !isSameDirectory(file, parents.stat(path))) want(path);
   }
   let whiteouts = 0;
   const paths = [...wanted].sort(byPlace);
@@ -74,7 +72,7 @@ function* removedPaths(
     if (file === undefined) {
       // Without real root there are no devices, and nobody has removed them.
       if (!isDevice(parents.stat(path))) yield path;
-    } else if (file.type === 'd') {
+    } else if (file.letter === 'd') {
       yield* removedPaths(parents, files, path);
     }
   }
@@ -84,65 +82,22 @@ function isDevice(entry: Entry | undefined): boolean {
   return entry?.type === 'char' || entry?.type === 'block';
 }
 
-interface ListedFile {
-  /** As `find` names types: `d`, `f`, `l`, `s`, … */
-  readonly type: string;
-  readonly changedNs: bigint;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Whole seconds, as a layer has it. */
-  readonly mtime: number;
-}
-
 function isSameDirectory(file: ListedFile, before: Entry | undefined): boolean {
   return (
     before?.type === 'directory' &&
     before.mode === file.mode &&
     before.uid === file.uid &&
     before.gid === file.gid &&
-    Math.floor(before.mtime) === file.mtime
+    Math.floor(before.mtime) === file.modified.seconds
   );
 }
 
-const LINE = '%C@ %y %m %U %G %T@ %P\\0';
-
-/** Everything in a directory, by `find`: the owners of files are those of the step's user namespace. */
-async function listTree({ kind, directory }: ChangedTree, signal: AbortSignal): Promise<Map<BytePath, ListedFile>> {
-  const child = await startFileWork(kind, ['find', directory, '-mindepth', '1', '-printf', LINE], { signal });
-  const messages: Buffer[] = [];
-  child.stderr?.on('data', (bytes: Buffer) => messages.push(bytes));
-  const closed = once(child, 'close') as Promise<[number | null]>;
-  closed.catch(() => undefined);
+async function listTree(tree: ChangedTree, signal: AbortSignal): Promise<Map<BytePath, ListedFile>> {
   const files = new Map<BytePath, ListedFile>();
-  let rest = '';
-  for await (const chunk of (child.stdout as Readable).setEncoding('latin1')) {
-    const lines = (rest + chunk).split('\0');
-    rest = lines.pop()!;
-    for (const line of lines) addLine(files, line);
-  }
-  const [code] = await closed;
-  if (code === 0) return files;
-  throw new BuildError(
-    'HOST_LACKS',
-    `What a step changed cannot be found: ${Buffer.concat(messages).toString().trim()}`,
-    {
-      hint: 'Install GNU find, on Debian with `apt-get install findutils`.',
-    },
-  );
+  for await (const file of listFiles(tree, signal)) if (file.path !== '') files.set(file.path, file);
+  return files;
 }
 
-const FIELDS = /^(-?\d+)\.(\d{9})\d* (.) ([0-7]+) (\d+) (\d+) (-?\d+)\S* (.*)$/s;
-
-function addLine(files: Map<BytePath, ListedFile>, line: string): void {
-  const [, seconds, nanoseconds, type, mode, uid, gid, mtime, path] = FIELDS.exec(line) ?? [];
-  if (path === undefined) throw new BuildError('INTERNAL', `find printed a line that is not understood: ${line}`);
-  files.set(path, {
-    type: type!,
-    changedNs: BigInt(seconds!) * 1_000_000_000n + BigInt(nanoseconds!),
-    mode: Number.parseInt(mode!, 8),
-    uid: Number(uid),
-    gid: Number(gid),
-    mtime: Number(mtime),
-  });
+function isLater({ seconds, nanoseconds }: FileTime, sinceNs: bigint): boolean {
+  return BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds) > sinceNs;
 }
