@@ -7,14 +7,16 @@ import { runOk } from '../test/support/process.ts';
 import { openRegistry } from '../test/support/registry.ts';
 import { makeTempDir, removeTempDir } from '../test/support/temp-dir.ts';
 import { type Builder, createOurs, createRival } from './builder.ts';
+import { formatMounts, measureCacheMounts } from './cache-mounts.ts';
+import { openCounter } from './count-bytes.ts';
 import { formatResults, missedBars } from './report.ts';
 import { type PhaseResult, runWorkload } from './run-workload.ts';
 import { WORKLOADS, writeWorkload } from './workloads.ts';
 
 const USAGE = `usage: node bench/run.mjs [options]
-  --only W1,W3    these workloads alone
+  --only W1,M1    these workloads alone
   --rounds N      runs of each phase; the median is shown (default 3)
-  --scale X       size of W5 and W6 (default 1: 1 GiB, 50,000 files)
+  --scale X       size of W5, W6 and M1 (default 1: 1 GiB, 50,000 files)
   --builders A,B  zlayer, buildah, or both (the default)
   --json FILE     also write every figure as JSON
   --check         exit status 1 when a bar is missed
@@ -38,6 +40,7 @@ else process.exitCode = await main();
 async function main(): Promise<number> {
   const root = makeTempDir('bench');
   const registry = await openRegistry(root);
+  const counter = await openCounter(registry.host);
   try {
     const builders = chooseBuilders(root, values.builders.split(','));
     await pushBase(root, registry.host);
@@ -47,14 +50,24 @@ async function main(): Promise<number> {
       process.stderr.write(`${workload.id}: ${workload.about}\n`);
       const context = join(root, workload.id);
       writeWorkload(workload, context, Number(values.scale));
-      results.push(...(await runWorkload(builders, { workload, context, rounds: Number(values.rounds) }, registry)));
+      results.push(
+        ...(await runWorkload(
+          builders,
+          { workload, context, rounds: Number(values.rounds) },
+          { host: registry.host, counter },
+        )),
+      );
       await removeTempDir(context);
     }
+    const mounts =
+      wanted?.includes('M1') === false ? [] : await measureCacheMounts(root, registry, Number(values.scale));
     process.stdout.write(`${cpus().length} cores, Node ${process.versions.node}, medians of ${values.rounds}\n`);
     process.stdout.write(`${formatResults(results)}\n`);
+    if (mounts.length > 0) process.stdout.write(`${formatMounts(mounts)}\n`);
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
     return values.check && results.some((result) => missedBars(result).length > 0) ? 1 : 0;
   } finally {
+    await counter.close();
     await registry.close();
     await removeTempDir(root);
   }
