@@ -29,15 +29,16 @@ export async function createSecureContext(
   tls: TlsOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<SecureContext> {
-  const { createSecureContext: create, rootCertificates } = await import('node:tls');
+  const node = await import('node:tls');
+  // Without verification no authority is asked; an empty list spares Node its own, which take a while to be read.
+  if (tls.insecure) return node.createSecureContext({ ca: [], cert: tls.cert, key: tls.key });
   const named = [env.SSL_CERT_FILE, env.NODE_EXTRA_CA_CERTS].filter((path) => path !== undefined && path !== '');
-  const bundles = tls.insecure ? [] : [...(named as string[]), await firstReadable(SYSTEM_BUNDLES)];
+  const bundles = [...(named as string[]), await firstReadable(SYSTEM_BUNDLES)];
   const texts = await Promise.all(
     bundles.map((path) => (path === undefined ? '' : readFile(path, 'utf8').catch(() => ''))),
   );
-  return create({
-    // Without verification no authority is asked, and an empty list spares Node its own.
-    ca: tls.insecure ? [] : distinctCertificates([...rootCertificates, ...texts, tls.ca ?? '']),
+  return node.createSecureContext({
+    ca: distinctCertificates([...node.rootCertificates, ...texts, tls.ca ?? '']),
     cert: tls.cert,
     key: tls.key,
   });

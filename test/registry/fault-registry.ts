@@ -1,5 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  request as sendRequest,
+} from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Digest, digestOf } from '../../src/core/index.ts';
@@ -68,6 +74,8 @@ export type AuthMode =
     };
 
 export interface FaultRegistryOptions {
+  /** `host:port` of a registry that answers what no fault does; nothing is kept here then. */
+  readonly upstream?: string;
   readonly auth?: AuthMode;
   readonly tls?: ServerOptions;
   /** Puts a path in front of upload locations, or makes them absolute. */
@@ -91,6 +99,8 @@ export interface FaultRegistry {
     readonly authorization?: string;
   }>;
   inject(...faults: readonly Fault[]): void;
+  /** Forgets all faults, and tells how many of them never came to pass. */
+  calm(): number;
   putBlob(repository: string, bytes: Uint8Array | string): { readonly digest: Digest; readonly sizeBytes: number };
   putManifest(
     repository: string,
@@ -169,13 +179,15 @@ export async function startFaultRegistry(options: FaultRegistryOptions = {}): Pr
       url: new URL(path, `http://${state.host}`),
     };
     requests.push({ method, path, headers: incoming.headers, received: body.length });
+    const { upstream } = options;
     if (isCut) {
-      keepPartialUpload(state, request);
+      if (upstream === undefined) keepPartialUpload(state, request);
+      else await forwardPart(upstream, request);
       socket.destroy();
       return;
     }
     const scripted = typeof fault?.answer === 'function' ? fault.answer(request) : fault?.answer;
-    const answer = scripted ?? route(state, request);
+    const answer = scripted ?? (upstream === undefined ? route(state, request) : await forward(upstream, request));
     send(response, fault?.change?.(answer, request) ?? answer, method);
   };
   const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
@@ -196,6 +208,7 @@ export async function startFaultRegistry(options: FaultRegistryOptions = {}): Pr
     inject: (...added) => {
       for (const fault of added) faults.push({ fault, waiting: fault.after ?? 0, left: fault.times ?? 1 });
     },
+    calm: () => faults.splice(0).filter(({ fault, left }) => left === (fault.times ?? 1)).length,
     putBlob: (repository, content) => {
       const bytes = Buffer.from(content);
       const digest = digestOf(bytes);
@@ -220,6 +233,33 @@ export async function startFaultRegistry(options: FaultRegistryOptions = {}): Pr
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** What another registry answers. It knows itself by the name that it was asked under. */
+function forward(upstream: string, { method, path, headers, body }: Request): Promise<Answer> {
+  const [hostname = '', port = ''] = upstream.split(':');
+  return new Promise((resolve, reject) => {
+    const sent = sendRequest({ hostname, port, method, path, headers }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      const { connection: _, ...rest } = response.headers;
+      const answered = rest as Readonly<Record<string, string>>;
+      resolve({ status: response.statusCode ?? 500, headers: answered, body: Buffer.concat(chunks) });
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}
+
+/** A request whose connection is lost before all of its body was sent. */
+function forwardPart(upstream: string, { method, path, headers, body }: Request): Promise<void> {
+  const [hostname = '', port = ''] = upstream.split(':');
+  return new Promise((resolve) => {
+    const sent = sendRequest({ hostname, port, method, path, headers });
+    sent.once('error', () => undefined);
+    sent.once('close', () => resolve());
+    sent.write(body, () => sent.destroy());
+  });
 }
 
 async function readBody(
