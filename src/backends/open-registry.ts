@@ -1,4 +1,4 @@
-import type { Credentials, RegistryClient } from '../registry/index.ts';
+import type { CredentialProvider, Credentials, RegistryClient } from '../registry/index.ts';
 
 /** Sign-ins of a request, by registry host. */
 export type GivenCredentials = Readonly<Record<string, Credentials>>;
@@ -9,13 +9,22 @@ export type GivenCredentials = Readonly<Record<string, Credentials>>;
  */
 export type LendRegistry = (credentials?: GivenCredentials) => Promise<RegistryClient>;
 
+/** What registry clients may use. */
+export interface RegistryOptions {
+  /** The sign-ins that auth files of this host hold; default true. */
+  readonly authFiles?: boolean;
+}
+
 /** Registry clients for as long as they are not closed. */
-export function openRegistry(): { readonly client: LendRegistry; readonly close: () => Promise<void> } {
+export function openRegistry({ authFiles = true }: RegistryOptions = {}): {
+  readonly client: LendRegistry;
+  readonly close: () => Promise<void>;
+} {
   let opening: Promise<RegistryClient> | undefined;
   return {
     client: (credentials) => {
-      if (credentials !== undefined) return open(credentials);
-      opening ??= open({});
+      if (credentials !== undefined) return open(credentials, authFiles);
+      opening ??= open({}, authFiles);
       return opening;
     },
     close: async () => {
@@ -26,12 +35,17 @@ export function openRegistry(): { readonly client: LendRegistry; readonly close:
   };
 }
 
-async function open(credentials: GivenCredentials): Promise<RegistryClient> {
+/** Whoever has no sign-in of its own asks without one. */
+const ANONYMOUS: CredentialProvider = {
+  resolve: async () => ({ credentials: { kind: 'anonymous' }, source: 'nowhere: sign-ins of the host are not used' }),
+};
+
+async function open(credentials: GivenCredentials, authFiles: boolean): Promise<RegistryClient> {
   const registry = await import('../registry/index.ts');
   const { env } = process;
-  const fromFiles = registry.createDockerCredentials({ env });
+  const otherwise = authFiles ? registry.createDockerCredentials({ env }) : ANONYMOUS;
   return registry.createRegistryClient({
-    credentials: registry.createGivenCredentials(credentials, fromFiles),
+    credentials: registry.createGivenCredentials(credentials, otherwise),
     hosts: await registry.loadRegistryHosts({ env }),
   });
 }

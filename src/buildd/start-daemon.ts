@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendKind, type BuildBackend, openBackend, openImageStore, openRegistry } from '../backends/index.ts';
@@ -54,6 +55,8 @@ export interface DaemonOptions {
     readonly entitlements: readonly string[];
     readonly secretEnvs: readonly string[];
     readonly sshAgent: boolean;
+    /** The sign-ins to registries that this host keeps. */
+    readonly signIns: boolean;
   };
   /** Refuses calls of clients whose certificate is no longer wanted. */
   readonly authorize?: ((call: ServedCall) => void) | undefined;
@@ -84,7 +87,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const policy = createPolicy(options);
   const unobserved = { signal: new AbortController().signal, emit: () => undefined };
   const store = await openImageStore(options.storageRoot, unobserved);
-  const registry = openRegistry();
+  const { signIns } = options.allow;
+  const registry = openRegistry({ authFiles: signIns });
+  const directory = await store.makeTempDir('buildd');
+  const env = signIns ? options.env : withoutSignIns(options.env, directory);
   const contexts = openContextStore({
     directory: join(store.root, 'buildd', 'contexts'),
     maxBytes: options.contextBytes,
@@ -100,12 +106,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const activity = createActivity({ idleMs: options.idleMs, onIdle: () => void stop('idle') });
   const backend = createLazyBackend(async () => {
-    const deps = { store, registry: registry.client, env: options.env };
+    const deps = { store, registry: registry.client, env };
     return (await openBackend(deps, { backend: options.backend, os: 'linux' }, unobserved)).backend;
   });
   const queue = createBuildQueue(options.maxConcurrent);
   const { log, detachMs } = options;
-  const directory = await store.makeTempDir('buildd');
   const builds = createBuildRegistry({
     store,
     policy,
@@ -186,6 +191,13 @@ function createPolicy({ allow, backend, env }: DaemonOptions): DaemonPolicy {
     sshAgent: allow.sshAgent ? agent : undefined,
     backend,
   };
+}
+
+/** buildah looks into no other file than the one that is named. */
+function withoutSignIns(env: DaemonOptions['env'], directory: string): DaemonOptions['env'] {
+  const path = join(directory, 'no-sign-ins.json');
+  writeFileSync(path, '{}', { mode: 0o600 });
+  return { ...env, REGISTRY_AUTH_FILE: path };
 }
 
 interface LazyBackend {

@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   BUILD_NOT_FOUND: { kind: 'not-found' },
   EVENTS_LOST: { kind: 'not-found' },
   DAEMON_STOPPING: { kind: 'unavailable', retryable: true },
+  DAEMON_BUSY: { kind: 'unavailable', retryable: true },
   CANCELLED: { kind: 'cancelled' },
   INTERNAL: { kind: 'internal' },
 } as const satisfies Record<string, ErrorSpec>;

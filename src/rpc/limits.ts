@@ -13,3 +13,6 @@ export const WINDOW_BYTES = 4 * 1024 * 1024;
 /** A connection that carries a call is looked after this often: one that is gone is noticed in half a minute. */
 export const KEEPALIVE_MS = 20_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** Calls at once of one connection; more of them wait at the client. */
+export const MAX_CALLS = 256;

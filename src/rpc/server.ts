@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { BuildError } from '../core/index.ts';
 import { SHARED_OPTIONS } from './channel.ts';
+import { MAX_CALLS } from './limits.ts';
 import { type ServeOptions, type ServiceImplementation, toHandlers } from './serve.ts';
 import { type AnyService, toServiceDefinition } from './service-definition.ts';
 import type { TlsMaterial } from './tls/material.ts';
@@ -41,7 +42,7 @@ export function serveService<S extends AnyService>(
  * @throws BuildError `HOST_LACKS` when the address cannot be listened on.
  */
 export async function openServer(services: readonly ServedService[], input: ServerInput): Promise<RpcServer> {
-  const server = new Server(SHARED_OPTIONS);
+  const server = new Server({ ...SHARED_OPTIONS, 'grpc.max_concurrent_streams': MAX_CALLS });
   for (const add of services) add(server);
   const tls = new MutualTls(input.tls);
   const port = await bind(server, input.address, tls);

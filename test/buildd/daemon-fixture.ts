@@ -55,7 +55,7 @@ export async function openDaemon(options: FixtureOptions = {}): Promise<DaemonFi
     detachMs: 60_000,
     graceMs: 5_000,
     contextBytes: 1 << 30,
-    allow: { contexts: [], entitlements: [], secretEnvs: [], sshAgent: false },
+    allow: { contexts: [], entitlements: [], secretEnvs: [], sshAgent: false, signIns: false },
     log: createDaemonLog((line) => lines.push(line), 'debug'),
     ...options,
   });

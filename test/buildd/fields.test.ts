@@ -44,7 +44,13 @@ beforeAll(async () => {
   symlinkSync(join(outside, 'secret'), join(allowed, 'secret-link'));
   process.env['ZLAYER_TEST_ALLOWED'] = 'variable of the daemon';
   fixture = await openDaemon({
-    allow: { contexts: [allowed], entitlements: [], secretEnvs: ['ZLAYER_TEST_ALLOWED'], sshAgent: false },
+    allow: {
+      contexts: [allowed],
+      entitlements: [],
+      secretEnvs: ['ZLAYER_TEST_ALLOWED'],
+      sshAgent: false,
+      signIns: false,
+    },
   });
   client = await fixture.connect();
 });

@@ -24,7 +24,9 @@ describe.skipIf(lacking)('a client of the first protocol, with connect-node', ()
   beforeAll(async () => {
     directory = makeTempDir('old');
     registry = await openRegistry(directory);
-    fixture = await openDaemon({ allow: { contexts: [directory], entitlements: [], secretEnvs: [], sshAgent: false } });
+    fixture = await openDaemon({
+      allow: { contexts: [directory], entitlements: [], secretEnvs: [], sshAgent: false, signIns: false },
+    });
     const { ca, cert, key } = await fixture.clientTls();
     const transport = createGrpcTransport({
       baseUrl: `https://${fixture.daemon.address}`,

@@ -19,6 +19,9 @@ export interface Answers {
   reset(): void;
 }
 
+/** A request to an agent is smaller: one that takes none of them is given no more. */
+const MAX_UNREAD_BYTES = 1 << 20;
+
 export function createAnswers({ secrets = {}, ssh = {} }: Pick<BuildRequest, 'secrets' | 'ssh'>): Answers {
   const provide = createSecretProvider(secrets);
   const sockets = new Map<bigint, Socket>();
@@ -43,7 +46,7 @@ export function createAnswers({ secrets = {}, ssh = {} }: Pick<BuildRequest, 'se
           send({ message: { case: 'sshData', value: { connection, data: new Uint8Array(), end: true } } });
         }
       };
-      const agent = ssh[id];
+      const agent = Object.hasOwn(ssh, id) ? ssh[id] : undefined;
       // An id that the request does not have is asked for by nobody who is honest.
       const socket = connect(agent ?? '/nonexistent');
       sockets.set(connection, socket);
@@ -54,8 +57,10 @@ export function createAnswers({ secrets = {}, ssh = {} }: Pick<BuildRequest, 'se
     },
     sshData: ({ connection, data, end }) => {
       const socket = sockets.get(connection);
-      if (data.length > 0) socket?.write(data);
-      if (end) socket?.end();
+      if (socket === undefined) return;
+      if (data.length > 0) socket.write(data);
+      if (end) socket.end();
+      if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
     },
     get failure() {
       return failure;

@@ -135,26 +135,27 @@ async function waitForAddress(output: string, { deps, endOf }: Waiting, context:
 
 /** The options that every daemon of the protocol knows, and for ours what its only user may do anyway. */
 function optionsOf({ tlsDirectory, dataDir }: SidecarConfiguration, { isOurs }: DaemonProgram): readonly string[] {
+  const common = ['--bind', '127.0.0.1:0', '--idle-secs', String(IDLE_SECONDS)];
+  if (isOurs) {
+    return [
+      ...common,
+      // By the directory it knows which certificates were revoked, and renews its own.
+      ...['--tls-dir', tlsDirectory],
+      ...['--storage-root', dataDir],
+      ...['network.host', 'security.insecure', 'device'].flatMap((name) => ['--allow', name]),
+      '--allow-sign-ins',
+    ];
+  }
   const shared = join(tlsDirectory, 'cert.pem');
   const own = join(tlsDirectory, 'server', 'cert.pem');
   const cert = isThere(own) ? own : shared;
   const key = cert === own ? join(tlsDirectory, 'server', 'key.pem') : join(tlsDirectory, 'key.pem');
-  const common = [
-    ...['--bind', '127.0.0.1:0'],
-    ...['--tls-ca', join(tlsDirectory, 'ca.pem')],
-    ...['--tls-cert', cert],
-    ...['--tls-key', key],
-    ...['--idle-secs', String(IDLE_SECONDS)],
-  ];
-  if (!isOurs) {
-    const [graph, run] = ['graph', 'run'].map((name) => join(dataDir, 'buildd', 'storage', name)) as [string, string];
-    for (const directory of [graph, run]) mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return [...common, '--storage-root', graph, '--storage-runroot', run, '--storage-driver', 'vfs'];
-  }
+  const [graph, run] = ['graph', 'run'].map((name) => join(dataDir, 'buildd', 'storage', name)) as [string, string];
+  for (const directory of [graph, run]) mkdirSync(directory, { recursive: true, mode: 0o700 });
   return [
     ...common,
-    ...['--storage-root', dataDir],
-    ...['network.host', 'security.insecure', 'device'].flatMap((name) => ['--allow', name]),
+    ...['--tls-ca', join(tlsDirectory, 'ca.pem'), '--tls-cert', cert, '--tls-key', key],
+    ...['--storage-root', graph, '--storage-runroot', run, '--storage-driver', 'vfs'],
   ];
 }
 

@@ -58,11 +58,18 @@ export interface BuildRegistryDeps extends Omit<RunBuildDeps, 'contexts' | 'answ
 }
 
 const MAX_ID_LENGTH = 128;
+/** Of one client, that run or wait. */
+const MAX_BUILDS = 256;
+/** Of one client, kept after their end: each may have a log of its own. */
+const MAX_ENDED = 64;
+/** Of the names that a client chooses, so much is logged. */
+const MAX_LOGGED_TAGS = 8;
+const MAX_LOGGED_CHARS = 200;
 /** A build whose last event was delivered is kept this long, for a client that lost the very end. */
 const DELIVERED_MS = 30_000;
 
 export function createBuildRegistry(deps: BuildRegistryDeps): BuildRegistry {
-  const builds = new Map<string, StartedBuild>();
+  const builds = new Map<string, KnownBuild>();
   const forgets = new Set<() => void>();
   let serial = 0;
   const start = (input: StartInput): StartedBuild => {
@@ -73,6 +80,7 @@ export function createBuildRegistry(deps: BuildRegistryDeps): BuildRegistry {
         hint: 'Leave it empty, or attach to that build.',
       });
     }
+    makeRoom([...builds.values()].filter(({ identity }) => identity === input.identity));
     const directory = `${deps.directory}/${++serial}`;
     const eventLog = openEventLog({ directory });
     const forget = (): void => {
@@ -82,28 +90,51 @@ export function createBuildRegistry(deps: BuildRegistryDeps): BuildRegistry {
     };
     forgets.add(forget);
     const build = startBuild(deps, { ...input, id, eventLog, forget, cacheDirectory: `${directory}/caches` });
-    builds.set(key, build);
+    const known: KnownBuild = { identity: input.identity, build, forget, isEnded: false };
+    builds.set(key, known);
+    void build.ended.then(() => {
+      known.isEnded = true;
+    });
     return build;
   };
   return {
     start,
     get: (identity, id) => {
       const found = builds.get(`${identity}/${id}`);
-      if (found !== undefined) return found;
+      if (found !== undefined) return found.build;
       throw new BuildError('BUILD_NOT_FOUND', `This client has no build "${id}" here.`, {
         hint: 'It may have ended some time ago, or the daemon was started again. Start the build anew.',
       });
     },
     cancelAll: (reason) => {
-      for (const build of builds.values()) build.cancel(reason);
+      // From the last: nobody is told of a place that is about to go.
+      for (const { build } of [...builds.values()].reverse()) build.cancel(reason);
     },
     whenEnded: async () => {
-      await Promise.all([...builds.values()].map(({ ended }) => ended));
+      await Promise.all([...builds.values()].map(({ build }) => build.ended));
     },
     close: () => {
       for (const forget of [...forgets]) forget();
     },
   };
+}
+
+interface KnownBuild {
+  readonly identity: string;
+  readonly build: StartedBuild;
+  readonly forget: () => void;
+  isEnded: boolean;
+}
+
+/** Bounds what one client keeps here: of its builds that have ended, those that ended first are forgotten. */
+function makeRoom(own: readonly KnownBuild[]): void {
+  const ended = own.filter(({ isEnded }) => isEnded);
+  if (own.length - ended.length >= MAX_BUILDS) {
+    throw new BuildError('DAEMON_BUSY', `This client has ${MAX_BUILDS} builds on the daemon already.`, {
+      hint: 'Start the build when some of them have ended.',
+    });
+  }
+  for (const { forget } of ended.slice(0, Math.max(0, ended.length + 1 - MAX_ENDED))) forget();
 }
 
 function readId(text: string): string {
@@ -181,7 +212,7 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
     endWork();
     rest();
   };
-  log.info('build started', { build: id, client: identity.slice(0, 12), tags: message.tags });
+  log.info('build started', { build: id, client: identity.slice(0, 12), tags: loggedTags(message) });
   controller.signal.addEventListener('abort', () => questions.close(controller.signal.reason as BuildError), {
     once: true,
   });
@@ -203,6 +234,10 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
     },
     ended: run(),
   };
+}
+
+function loggedTags({ tags }: WireRequest): readonly string[] {
+  return tags.slice(0, MAX_LOGGED_TAGS).map((tag) => tag.slice(0, MAX_LOGGED_CHARS));
 }
 
 function abandoned(detachMs: number): BuildError {

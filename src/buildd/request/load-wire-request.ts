@@ -174,6 +174,9 @@ async function openRoot({ policy, openTree }: LoadDeps, message: WireRequest): P
   throw fieldError('context_dir', 'is empty, and nothing was uploaded either');
 }
 
+/** As much as a message could hold. */
+const MAX_DOCKERFILE_CHARS = 16 << 20;
+
 interface DockerfileText {
   readonly name: string;
   readonly text: string;
@@ -191,7 +194,13 @@ function readDockerfile(message: WireRequest, root: Root | undefined): Dockerfil
   }
   if (root === undefined) throw fieldError('dockerfile_paths', 'needs a context to read from');
   const paths = dockerfilePaths.length > 0 ? dockerfilePaths : [findDefault(root)];
-  const files = paths.map((path) => ({ path, text: readInside(root, path, 'dockerfile_paths') }));
+  let chars = 0;
+  const files = paths.map((path) => {
+    const text = readInside(root, path, 'dockerfile_paths');
+    chars += text.length;
+    if (chars > MAX_DOCKERFILE_CHARS) throw fieldError('dockerfile_paths', 'names more than 16 MiB');
+    return { path, text };
+  });
   const [first] = files;
   return {
     name: files.map(({ path }) => path).join(' + '),

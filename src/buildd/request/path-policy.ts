@@ -1,5 +1,15 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
 import { BuildError } from '../../core/index.ts';
 
 /** What of the daemon's host its clients may name. */
@@ -28,9 +38,10 @@ export function createPathPolicy(directories: readonly string[]): PathPolicy {
       requireAbsolute(path, field);
       // What lies outside is refused before anything is told about it, even that it is not there.
       if (!allowed.some((root) => isBelow(root, path))) throw denied(path, field, allowed);
-      const real = realPath(path, field);
-      if (allowed.some((root) => isBelow(root, real))) return real;
-      throw denied(path, field, allowed);
+      const real = tryRealPath(path);
+      if (real !== undefined && allowed.some((root) => isBelow(root, real))) return real;
+      if (real !== undefined || leavesRoots(allowed, path)) throw denied(path, field, allowed);
+      throw new BuildError('CONTEXT_NOT_FOUND', `${field}: ${path} is not there, on the daemon's host.`);
     },
     read: (path, field) => {
       requireAbsolute(path, field);
@@ -46,7 +57,7 @@ export function createPathPolicy(directories: readonly string[]): PathPolicy {
  * @throws BuildError `NOT_ALLOWED`, `SOURCE_NOT_FOUND`
  */
 export function readBelow(roots: readonly string[], path: string, field: string): Buffer {
-  const fd = openForReading(path, field);
+  const fd = openForReading(roots, path, field);
   try {
     const real = readlinkSync(`/proc/self/fd/${fd}`);
     if (!roots.some((root) => isBelow(root, real))) throw denied(path, field, roots);
@@ -66,11 +77,12 @@ export function isBelow(root: string, path: string): boolean {
   return path === root || path.startsWith(prefix);
 }
 
-function openForReading(path: string, field: string): number {
+function openForReading(roots: readonly string[], path: string, field: string): number {
   try {
     // Opening a named pipe would otherwise wait for a writer.
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
+    if (leavesRoots(roots, path)) throw denied(path, field, roots);
     throw new BuildError('SOURCE_NOT_FOUND', `${field}: ${path} cannot be read: ${(error as Error).message}`, {
       cause: error,
       facts: { path },
@@ -83,13 +95,29 @@ function requireAbsolute(path: string, field: string): void {
   throw new BuildError('USAGE', `${field}: "${path}" is not an absolute path of the daemon's host.`);
 }
 
-function realPath(path: string, field: string): string {
+function tryRealPath(path: string): string | undefined {
   try {
     return realpathSync(path);
-  } catch (error) {
-    throw new BuildError('CONTEXT_NOT_FOUND', `${field}: ${path} is not there, on the daemon's host.`, {
-      cause: error,
-    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the way to something that is not there leads outside by a link, or ends at one: what lies there is nobody's to know. */
+function leavesRoots(roots: readonly string[], path: string): boolean {
+  for (let at = path; at !== '/'; at = dirname(at)) {
+    const real = tryRealPath(at);
+    if (real !== undefined) return !roots.some((root) => isBelow(root, real));
+    if (isLink(at)) return true;
+  }
+  return false;
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  } catch {
+    return false;
   }
 }
 

@@ -67,7 +67,7 @@ async function* serveSession(
   const endSession = state.activity.begin('session');
   const link = createLinkSource();
   try {
-    const first = await incoming.next();
+    const first = await soonEnough(incoming.next());
     const { build, after } = openBuild(state, first.done === true ? undefined : first.value, call);
     link.use(build);
     void receiveAll(incoming, link).catch(() => undefined);
@@ -80,6 +80,22 @@ async function* serveSession(
     endSession();
   }
 }
+
+/** A session that says nothing would keep the daemon alive for ever. @throws BuildError `USAGE` */
+async function soonEnough<T>(first: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const silent = new BuildError('USAGE', 'A session begins with a message, and none has come for 30 seconds.');
+    timer = setTimeout(() => reject(silent), FIRST_MESSAGE_MS);
+  });
+  try {
+    return await Promise.race([first, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const FIRST_MESSAGE_MS = 30_000;
 
 function openBuild(
   state: DaemonState,

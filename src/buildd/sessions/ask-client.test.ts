@@ -67,6 +67,19 @@ describe('createClientQuestions()', () => {
     await expect(questions.secret('other')).rejects.toBe(GONE);
   });
 
+  it('ends an ssh connection whose step reads nothing, instead of keeping all that the client sends', async () => {
+    const path = await questions.sshSocket('default');
+    const { link, next } = openLink();
+    const socket = await open(path);
+    const opened = await next();
+    const connection = opened.case === 'sshOpen' ? (opened.value.connection as bigint) : 0n;
+    const received = readAll(socket);
+    const data = Buffer.alloc(256 << 10);
+    // All in one turn: nothing of it is read in between.
+    for (let round = 0; round < 8; round++) link.receiveSsh({ connection, data, end: false } as never);
+    expect((await received).length).toBeLessThan(8 * data.length);
+  });
+
   it('carries an ssh connection both ways, to its end', async () => {
     const path = await questions.sshSocket('default');
     expect(await questions.sshSocket('default')).toBe(path);

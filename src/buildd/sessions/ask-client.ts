@@ -46,6 +46,9 @@ interface Link {
 /** Bytes of a step that an ssh connection takes before the client has taken those before. */
 const MAX_WAITING = 64;
 
+/** An answer of an agent is smaller (OpenSSH takes 256 KiB): a step that reads none of them gets no more. */
+const MAX_UNREAD_BYTES = 1 << 20;
+
 export function createClientQuestions(): ClientQuestions {
   const questions = new Map<bigint, Question>();
   const agents = new Map<string, Promise<Agent>>();
@@ -117,8 +120,10 @@ export function createClientQuestions(): ClientQuestions {
         },
         receiveSsh: ({ connection, data, end }) => {
           const socket = own.sockets.get(connection);
-          if (data.length > 0) socket?.write(data);
-          if (end) socket?.end();
+          if (socket === undefined) return;
+          if (data.length > 0) socket.write(data);
+          if (end) socket.end();
+          if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
         },
         close: () => drop(own),
       };

@@ -70,6 +70,10 @@ export const BUILDD_OPTIONS = {
     placeholder: 'NAME',
     help: "Let clients use this variable of the daemon's as a secret",
   },
+  'allow-sign-ins': {
+    kind: 'boolean',
+    help: 'Let clients use the sign-ins to registries that this host keeps, where they send none',
+  },
   'allow-ssh-agent': { kind: 'boolean', help: "Let clients use the daemon's own SSH agent" },
   'context-space': {
     kind: 'text',

@@ -20,7 +20,7 @@ export const builddCommand = defineCommand({
   summary: 'Build for other processes and other machines: the build daemon',
   details: [
     'Serves the build protocol over mutual TLS 1.3. The first line on standard output is `LISTENING HOST:PORT`; the log goes to standard error, a JSON object a line.',
-    'Clients upload their build contexts. They can name nothing of this host but what --allow-context, --allow-secret-env and --allow-ssh-agent let them.',
+    'Clients upload their build contexts. They can name nothing of this host but what --allow-context, --allow-secret-env, --allow-ssh-agent and --allow-sign-ins let them.',
     'All clients of a daemon share its images and its build cache, and whoever may build can run programs here as the builder does: give certificates to those whom you trust with that.',
   ],
   positionals: { usage: '', min: 0, max: 0 },
@@ -72,6 +72,7 @@ async function runDaemon(context: CommandContext, values: Values): Promise<void>
       entitlements: values.allow.flatMap((text) => text.split(',')),
       secretEnvs: values['allow-secret-env'],
       sshAgent: values['allow-ssh-agent'],
+      signIns: values['allow-sign-ins'],
     },
     log,
   });

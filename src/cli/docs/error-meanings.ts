@@ -54,6 +54,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   BUILD_NOT_FOUND: 'The build daemon has no such build of this client, or has it no more.',
   EVENTS_LOST: 'The build daemon no longer has the events of a build from where they were wanted.',
   DAEMON_STOPPING: 'The build daemon is about to end and takes no new work.',
+  DAEMON_BUSY: 'The client has as many builds on the build daemon as it may have at once.',
   CANCELLED: 'The caller, or a signal, ended the work.',
   INTERNAL: 'A bug in zlayer.',
 };

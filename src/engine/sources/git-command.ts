@@ -78,7 +78,8 @@ function environmentOf({ url, authorization, sshAgent }: GitAccess): NodeJS.Proc
     GIT_ATTR_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
     GIT_ALLOW_PROTOCOL: 'http:https:ssh:git',
-    GIT_SSH_COMMAND: 'ssh -F /dev/null -o BatchMode=yes',
+    // Keys come from the agent that the request names: those in the home of whoever builds are not the request's to use.
+    GIT_SSH_COMMAND: 'ssh -F /dev/null -o BatchMode=yes -o IdentityFile=none',
     HOME: '/nonexistent',
     LC_ALL: 'C',
     ...(sshAgent === undefined ? {} : { SSH_AUTH_SOCK: sshAgent }),
@@ -140,6 +141,16 @@ function cannotStart(error: NodeJS.ErrnoException): BuildError {
   });
 }
 
+function hintFor(errors: string): string {
+  if (/could not read Username|Authentication failed|403|401/.test(errors)) {
+    return 'Give a token as the secret GIT_AUTH_TOKEN, such as with --secret id=GIT_AUTH_TOKEN.';
+  }
+  if (/Permission denied \(publickey/.test(errors)) {
+    return 'Keys come from an SSH agent alone: add yours with ssh-add, and build with --ssh default.';
+  }
+  return 'Check the address, the branch or tag, and the network.';
+}
+
 function failed({
   command,
   url,
@@ -152,8 +163,6 @@ function failed({
   const lines = errors.trim().split('\n').filter(Boolean).slice(-MAX_MESSAGE_LINES);
   const text = lines.map((line) => line.replace(/\/\/[^@/\s]*@/g, '//')).join('\n');
   return new BuildError('GIT_FAILED', `git ${command} of ${redactUrl(url)} failed: ${text || 'it gave no reason'}`, {
-    hint: /could not read Username|Authentication failed|403|401/.test(errors)
-      ? 'Give a token as the secret GIT_AUTH_TOKEN, such as with --secret id=GIT_AUTH_TOKEN.'
-      : 'Check the address, the branch or tag, and the network.',
+    hint: hintFor(errors),
   });
 }
