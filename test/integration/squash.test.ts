@@ -122,4 +122,28 @@ describe.skipIf(missing !== undefined)('build() with squash', () => {
     );
     expect(images.map(({ layers }) => layers.length)).toEqual([1, 1]);
   });
+
+  it('begins at the end of a stage that the image stands on, by its name or number', async () => {
+    const lines = [
+      `FROM ${BUSYBOX_IMAGE} AS other`,
+      'COPY a.txt /other',
+      `FROM ${BUSYBOX_IMAGE} AS deps`,
+      'COPY a.txt /deps',
+    ];
+    lines.push('LABEL of=deps', 'FROM deps', 'COPY a.txt /one', 'COPY --link b.txt /two', 'COPY --from=other /other /');
+    writeFileSync(join(context, 'Stages'), `${lines.join('\n')}\n`);
+    const dockerfile = { kind: 'path', path: join(context, 'Stages') } as const;
+    const since = (stage: string) => build(request(`since-${stage}`, { dockerfile, squash: { since: stage } }));
+    const deps = await build(request('deps', { dockerfile, target: 'deps' }));
+    const [named, numbered] = [await since('deps'), await since('1')];
+    expect(named.layers.slice(0, -1)).toEqual(deps.layers);
+    const added = await listLayer(readLayout(join(home, 'since-deps')).layers.at(-1)!, join(home, 'flat'));
+    expect(added.map(({ path }) => path).toSorted()).toEqual(['one', 'other', 'two']);
+    expect(named.config.history!.filter(({ empty_layer }) => empty_layer !== true).at(-1)).toMatchObject({
+      comment: 'merge of all layers since the stage deps',
+    });
+    expect(named.config.history).toHaveLength(deps.config.history!.length + 4);
+    expect(numbered.digest).toBe(named.digest);
+    await expect(since('other')).rejects.toMatchObject({ code: 'STAGE_NOT_FOUND', hint: 'It stands on deps.' });
+  });
 });
