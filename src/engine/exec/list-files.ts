@@ -93,11 +93,8 @@ function toFile(fields: readonly string[]): ListedFile {
   };
 }
 
-/** find prints ten digits behind the point, the last of them always 0. */
+/** Seconds and nanoseconds as the kernel has them, also before 1970: ten digits behind the point, the last always 0. */
 function parseTime(text: string): FileTime {
-  const [whole = '0', digits = ''] = text.split('.');
-  const nanoseconds = Number(digits.slice(0, 9).padEnd(9, '0'));
-  const seconds = Number(whole);
-  if (!whole.startsWith('-') || nanoseconds === 0) return { seconds, nanoseconds };
-  return { seconds: seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds };
+  const point = text.indexOf('.');
+  return { seconds: Number(text.slice(0, point)), nanoseconds: Number(text.slice(point + 1, point + 10)) };
 }
