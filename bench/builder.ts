@@ -10,6 +10,15 @@ export interface Command {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** A build that knows the same registry as others. */
+export interface SharedBuild {
+  readonly registry: string;
+  readonly reference: string;
+  /** A repository. */
+  readonly cache: string;
+  readonly use: 'write' | 'read';
+}
+
 /** A builder under measurement. Only the commands that it gives are timed; the rest is preparation. */
 export interface Builder {
   readonly name: string;
@@ -20,6 +29,8 @@ export interface Builder {
   clear(): Promise<void>;
   build(context: string, registry: string): Command;
   push(reference: string): Command;
+  /** Builds and pushes, and takes results from a cache in the registry, or leaves them there. */
+  share(context: string, shared: SharedBuild): Command;
   /** Gives the built image another name, for a push to it. */
   tag(reference: string): Promise<void>;
 }
@@ -54,6 +65,11 @@ export function createOurs(root: string): Builder {
     build: (context, registry) =>
       command('build', '--progress', 'plain', '--build-arg', `REGISTRY=${registry}`, '-t', IMAGE, context),
     push: (reference) => command('push', reference),
+    share: (context, { registry, reference, cache, use }) => {
+      const option = use === 'write' ? `--cache-to=type=registry,ref=${cache},mode=max` : `--cache-from=${cache}`;
+      const build = ['build', '--progress', 'plain', '--build-arg', `REGISTRY=${registry}`];
+      return command(...build, option, '-t', reference, '--push', context);
+    },
     tag: async (reference) => {
       await zlayer.run(['tag', IMAGE, reference]);
     },
@@ -83,6 +99,12 @@ export function createRival(root: string): Builder {
     build: (context, registry) =>
       command('build', ...flags, '--build-arg', `REGISTRY=${registry}`, '-t', IMAGE, context),
     push: (reference) => command('push', '--quiet', '--tls-verify=false', reference),
+    share: (context, { registry, reference, cache, use }) => {
+      const option = use === 'write' ? '--cache-to' : '--cache-from';
+      const build = ['build', ...flags, '--build-arg', `REGISTRY=${registry}`, option, cache, '-t', reference, context];
+      const push = ['push', '--quiet', '--tls-verify=false', reference];
+      return { argv: ['sh', '-c', `buildah ${build.join(' ')} && buildah ${push.join(' ')}`], env: buildah.env };
+    },
     tag: async (reference) => {
       await buildah.run(['tag', IMAGE, reference]);
     },

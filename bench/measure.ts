@@ -8,6 +8,8 @@ export interface Measurement {
   readonly cpuSeconds: number;
   /** Largest sum of the tree's proportional memory (Pss) that was seen; pages that processes share count once. */
   readonly peakBytes: number;
+  /** What came from the registry, where it was counted. */
+  readonly fetchedBytes?: number;
 }
 
 const SAMPLE_MS = 15;
@@ -53,10 +55,12 @@ export function measure(
 export function median(measurements: readonly Measurement[]): Measurement {
   const middle = (values: readonly number[]): number =>
     [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  const fetched = measurements.flatMap(({ fetchedBytes }) => (fetchedBytes === undefined ? [] : [fetchedBytes]));
   return {
     wallSeconds: middle(measurements.map((each) => each.wallSeconds)),
     cpuSeconds: middle(measurements.map((each) => each.cpuSeconds)),
     peakBytes: middle(measurements.map((each) => each.peakBytes)),
+    ...(fetched.length === 0 ? {} : { fetchedBytes: middle(fetched) }),
   };
 }
 

@@ -1,9 +1,23 @@
+import type { Measurement } from './measure.ts';
 import type { PhaseResult } from './run-workload.ts';
 
 /** Peak memory that a build of ours may take, in bytes. */
 export const MEMORY_BAR = 200e6;
 
-const HEADER = ['workload', 'phase', 'ours s', 'buildah s', 'ratio', 'bar', 'CPU ratio', 'ours MB', 'buildah MB', ''];
+const HEADER = [
+  'workload',
+  'phase',
+  'ours s',
+  'buildah s',
+  'ratio',
+  'bar',
+  'CPU ratio',
+  'ours MB',
+  'buildah MB',
+  'ours fetched MB',
+  'buildah fetched MB',
+  '',
+];
 
 /** The results as a table: seconds of wall time, and ours as a share of buildah's. */
 export function formatResults(results: readonly PhaseResult[]): string {
@@ -48,6 +62,12 @@ function formatRow(result: PhaseResult): readonly string[] {
     share(ours?.cpuSeconds, theirs?.cpuSeconds),
     number(ours && ours.peakBytes / 1e6, 0),
     number(theirs && theirs.peakBytes / 1e6, 0),
+    fetched(ours),
+    fetched(theirs),
     missed.length === 0 ? '' : `misses ${missed.join(' and ')}`,
   ];
+}
+
+function fetched(measured: Measurement | undefined): string {
+  return measured?.fetchedBytes === undefined ? '' : (measured.fetchedBytes / 1e6).toFixed(2);
 }

@@ -1,8 +1,8 @@
 import { appendFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBase } from '../test/support/base-images.ts';
-import type { Registry } from '../test/support/registry.ts';
 import type { Builder } from './builder.ts';
+import type { Counter } from './count-bytes.ts';
 import { type Measurement, measure, median } from './measure.ts';
 import type { Phase, Workload } from './workloads.ts';
 
@@ -25,7 +25,7 @@ export interface Plan {
 export async function runWorkload(
   builders: readonly Builder[],
   { workload, context, rounds }: Plan,
-  registry: Registry,
+  registry: CountedRegistry,
 ): Promise<readonly PhaseResult[]> {
   const bases = await Promise.all(workload.bases.map(ensureBase));
   for (const builder of builders) await builder.loadBases(bases);
@@ -49,14 +49,22 @@ export async function runWorkload(
   }));
 }
 
+/** A registry, and a way to it on which bytes are counted. */
+export interface CountedRegistry {
+  readonly host: string;
+  readonly counter: Counter;
+}
+
 interface Place {
   readonly context: string;
-  readonly registry: Registry;
+  readonly registry: CountedRegistry;
   /** Unique to builder and round: a repository that the registry has never seen. */
   readonly name: string;
 }
 
-async function runPhase(builder: Builder, phase: Phase, { context, registry, name }: Place): Promise<Measurement> {
+async function runPhase(builder: Builder, phase: Phase, place: Place): Promise<Measurement> {
+  if (phase.kind === 'leave' || phase.kind === 'take') return runShared(builder, phase.kind, place);
+  const { context, registry, name } = place;
   const reference = `${registry.host}/${name}:1`;
   if (phase.kind === 'cold') await builder.reset();
   if (phase.kind === 'pull') await builder.clear();
@@ -66,4 +74,24 @@ async function runPhase(builder: Builder, phase: Phase, { context, registry, nam
   const isPush = phase.kind === 'push' || phase.kind === 'push-again';
   const { argv, env } = isPush ? builder.push(reference) : builder.build(context, registry.host);
   return measure(argv, env);
+}
+
+async function runShared(
+  builder: Builder,
+  kind: 'leave' | 'take',
+  { context, registry, name }: Place,
+): Promise<Measurement> {
+  const { host, takeBytes } = registry.counter;
+  await builder.clear();
+  takeBytes();
+  const use = kind === 'leave' ? 'write' : 'read';
+  const shared = {
+    registry: host,
+    reference: `${host}/${name}-${kind}:1`,
+    cache: `${host}/${name}-cache`,
+    use,
+  } as const;
+  const { argv, env } = builder.share(context, shared);
+  const measured = await measure(argv, env);
+  return { ...measured, fetchedBytes: takeBytes() };
 }

@@ -18,9 +18,11 @@ export interface Workload {
 /**
  * `cold`: the base is in the store and nothing else. `again`: the same build once more. `changed`: after a change of one
  * file. `pull`: an empty store, and the base in a registry. `push`: to a registry that has nothing of it; `push-again`.
+ * `leave`: an empty store; results go to a cache in the registry, and the image is pushed. `take`: on another machine, which
+ * finds them there and pushes to another repository.
  */
 export interface Phase {
-  readonly kind: 'cold' | 'again' | 'changed' | 'pull' | 'push' | 'push-again';
+  readonly kind: 'cold' | 'again' | 'changed' | 'pull' | 'push' | 'push-again' | 'leave' | 'take';
   /** Largest share of buildah's wall time that we may take. */
   readonly bar?: number;
 }
@@ -169,6 +171,15 @@ CMD ["node","index.js"]
       write('src/index.js', 'console.log("ok")\n');
     },
     phases: [{ kind: 'cold' }, { kind: 'again' }],
+  },
+  {
+    id: 'W12',
+    about: 'a cache in the registry, on Node',
+    bases: ['node'],
+    dockerfile:
+      'ARG REGISTRY\nFROM ${REGISTRY}/node\nCOPY noise.bin /\nRUN seq 2000000 > /numbers && cp /noise.bin /copy\n',
+    writeContext: (write) => write('noise.bin', makeNoise(12, 32 << 20)),
+    phases: [{ kind: 'leave' }, { kind: 'take' }],
   },
 ];
 
