@@ -41,8 +41,8 @@ const DENIALS: readonly Denial[] = [
     (facts) =>
       `${named(facts)} keeps results of steps as images of its own storage, which no other builder can look up`,
   ],
-  ['cache-mounts-from', () => 'buildah keeps cache mounts in a place of its own, which nothing may write to beside it'],
-  ['cache-mounts-to', () => 'buildah keeps cache mounts in a place of its own, and locks none while they are read'],
+  ['cache-mounts-from', () => 'buildah tells of a step when it runs already: its cache mounts cannot be filled before'],
+  ['cache-mounts-to', () => 'buildah has locks of its own for cache mounts, which nobody else can hold to read them'],
   ['plan', (facts) => `${named(facts)} tells what is cached only by building`],
 ];
 
