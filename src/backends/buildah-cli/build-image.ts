@@ -19,6 +19,7 @@ import { checkSayable } from './check-sayable.ts';
 import { createDeliverer } from './deliver-files.ts';
 import { finalImage } from './final-image.ts';
 import { finishLayers } from './finish-layers.ts';
+import type { StoredImage } from './image-memory.ts';
 import { importImage } from './import-image.ts';
 import type { Isolation } from './isolation.ts';
 import { loadLayers } from './load-image.ts';
@@ -30,7 +31,7 @@ import { type BuildahBase, resolveBase } from './resolve-base.ts';
 import type { Buildah } from './run-buildah.ts';
 import { withStepInputs } from './step-inputs.ts';
 import { createStepProgress, type StepProgress } from './step-progress.ts';
-import { requireStoredImage, type StoredImage } from './stored-image.ts';
+import { requireStoredImage } from './stored-image.ts';
 
 export interface BuildDeps {
   readonly buildah: Buildah;

@@ -6,6 +6,7 @@ import type { Env } from '../selection/host-facts.ts';
 import type { Availability, BuildBackend } from '../types.ts';
 import { capabilitiesOf, LEAST_FACTS } from './capabilities.ts';
 import { type ChosenIsolation, chooseIsolation } from './isolation.ts';
+import { type BadPair, findBadPair } from './known-pairs.ts';
 import { type BuildahStorage, openBuildah } from './open-buildah.ts';
 import type { Buildah } from './run-buildah.ts';
 import { readStorageVariable } from './storage-variable.ts';
@@ -24,6 +25,7 @@ export interface BuildahDeps {
 interface Known {
   readonly buildah: Buildah;
   readonly chosen: ChosenIsolation;
+  readonly badPair: BadPair | undefined;
 }
 
 /**
@@ -126,15 +128,17 @@ async function findBuildah(deps: BuildahDeps, context: RunContext): Promise<Buil
 
 async function learn(finding: Promise<Buildah>, uid: number, context: RunContext): Promise<Known> {
   const buildah = await finding;
-  return { buildah, chosen: await chooseIsolation(buildah, uid, context) };
+  const [chosen, badPair] = await Promise.all([chooseIsolation(buildah, uid, context), findBadPair(buildah)]);
+  return { buildah, chosen, badPair };
 }
 
 async function availabilityOf(ask: () => Promise<Known>): Promise<Availability> {
   try {
-    const { buildah, chosen } = await ask();
+    const { buildah, chosen, badPair } = await ask();
     const passedOver = chosen.passedOver.map(({ isolation, reason }) => `; not ${isolation}: ${reason}`).join('');
-    const details = `buildah ${formatVersion(buildah.version)} (${buildah.path}), isolation ${chosen.isolation}${passedOver}`;
-    return { available: true, details };
+    const networks = badPair === undefined ? '' : `; ${badPair.what}: builds use the network of the host, or none`;
+    const program = `buildah ${formatVersion(buildah.version)} (${buildah.path})`;
+    return { available: true, details: `${program}, isolation ${chosen.isolation}${passedOver}${networks}` };
   } catch (thrown) {
     const { message, hint } = toBuildError(thrown);
     return { available: false, reasons: [hint === undefined ? message : `${message} ${hint}`] };

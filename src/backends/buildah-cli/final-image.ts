@@ -5,9 +5,9 @@ import { annotationsAt } from '../request/annotations.ts';
 import { type AssembledImage, assembleImage } from '../request/assemble-image.ts';
 import type { LoweredRequest } from '../request/lower-request.ts';
 import type { BuildRequest } from '../types.ts';
+import type { StoredImage } from './image-memory.ts';
 import { baseOf } from './plan-stages.ts';
 import type { BuildahBase } from './resolve-base.ts';
-import type { StoredImage } from './stored-image.ts';
 
 export interface FinalInput {
   readonly lowered: LoweredRequest<BuildahBase>;

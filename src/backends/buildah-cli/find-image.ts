@@ -7,10 +7,11 @@ import {
   type RunContext,
 } from '../../core/index.ts';
 import { callBuildah } from './call-buildah.ts';
+import type { StoredImage } from './image-memory.ts';
 import { readListDocument } from './list-document.ts';
 import { nameForBuildah } from './resolve-base.ts';
 import type { Buildah } from './run-buildah.ts';
-import { readStoredImage, type StoredImage } from './stored-image.ts';
+import { readStoredImage } from './stored-image.ts';
 
 /** An entry of buildah's storage: an image, or a manifest list. */
 export interface StorageEntry {
@@ -128,12 +129,17 @@ export async function imageOfEntry(
   entry: StorageEntry,
   context: RunContext,
 ): Promise<StoredImage | undefined> {
+  const key = `${entry.id} ${entry.digest}`;
+  const known = buildah.memory.get(key);
+  if (known !== undefined) return known;
   const image = await readStoredImage(buildah, entry.id, context).catch((error: unknown) => {
     // An empty list, or one without a member for this host.
     if (isBuildError(error, 'BACKEND_FAILED') || isBuildError(error, 'PLATFORM_NOT_FOUND')) return undefined;
     throw error;
   });
-  return image?.id === entry.id ? image : undefined;
+  if (image?.id !== entry.id) return undefined;
+  buildah.memory.set(key, image);
+  return image;
 }
 
 /** A full reference that can be given to an image. @throws BuildError `REFERENCE_INVALID`, also for one with a digest. */

@@ -1,10 +1,10 @@
 import { BuildError, type RunContext } from '../../core/index.ts';
 import { type EngineEnv, rewriteLayers, runSquash } from '../../engine/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
+import type { StoredImage } from './image-memory.ts';
 import type { ImageToImport } from './import-image.ts';
 import { loadLayers } from './load-image.ts';
 import type { Buildah } from './run-buildah.ts';
-import type { StoredImage } from './stored-image.ts';
 
 export interface FinishInput {
   readonly built: StoredImage;

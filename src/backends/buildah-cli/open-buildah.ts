@@ -37,7 +37,13 @@ export async function openBuildah(deps: OpenBuildahDeps, context: RunContext): P
       },
     );
   }
-  const unknown = { path, version: MINIMUM_VERSION, globalArgs: globalArgsOf(deps.storage), env: deps.env };
+  const unknown = {
+    path,
+    version: MINIMUM_VERSION,
+    globalArgs: globalArgsOf(deps.storage),
+    env: deps.env,
+    memory: new Map(),
+  };
   const { stdout, stderr } = await runBuildah({ ...unknown, globalArgs: [] }, { args: ['--version'] }, context);
   const version = parseBuildahVersion(stdout);
   if (version === undefined) {

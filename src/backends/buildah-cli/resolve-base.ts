@@ -13,10 +13,11 @@ import type { BaseRequest, ResolvedBase } from '../../graph/index.ts';
 import { platformOfConfig } from '../../oci/index.ts';
 import { type RequestCredentials, withAuthFile } from './auth-file.ts';
 import { callBuildah } from './call-buildah.ts';
+import type { StoredImage } from './image-memory.ts';
 import { importLayoutImage } from './import-layout-image.ts';
 import { registryOptions } from './registry-options.ts';
 import type { Buildah } from './run-buildah.ts';
-import { readStoredImage, requireStoredImage, type StoredImage } from './stored-image.ts';
+import { readStoredImage, requireStoredImage } from './stored-image.ts';
 
 /** A base image in buildah's storage. */
 export interface BuildahBase extends ResolvedBase {

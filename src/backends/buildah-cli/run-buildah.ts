@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { BuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
 import type { Env } from '../selection/host-facts.ts';
+import type { ImageMemory } from './image-memory.ts';
 import { descendantsOf, isBuildahProcess } from './process-tree.ts';
 import type { BuildahVersion } from './version.ts';
 
@@ -11,6 +12,7 @@ export interface Buildah {
   /** Options before every subcommand, such as where the images are. */
   readonly globalArgs: readonly string[];
   readonly env: Env;
+  readonly memory: ImageMemory;
 }
 
 export interface BuildahCall {

@@ -1,18 +1,8 @@
 import { BuildError, type Digest, type RunContext } from '../../core/index.ts';
-import { type ImageConfig, type Manifest, parseConfig, parseManifest } from '../../oci/index.ts';
+import { parseConfig, parseManifest } from '../../oci/index.ts';
 import { buildahFailed } from './buildah-failure.ts';
+import type { StoredImage } from './image-memory.ts';
 import { type Buildah, runBuildah } from './run-buildah.ts';
-
-/** An image of buildah's storage. */
-export interface StoredImage {
-  /** buildah's id: the hex digits of the config's digest. */
-  readonly id: string;
-  /** Of the manifest as it is stored. */
-  readonly digest: Digest;
-  readonly manifest: Manifest;
-  readonly manifestText: string;
-  readonly config: ImageConfig;
-}
 
 interface Inspected {
   readonly FromImageID: string;
