@@ -5,10 +5,12 @@ export { createGivenCredentials } from './given-credentials.ts';
 export { type PullRequest, type PullSink, platformError, pullImage } from './pull-image.ts';
 export { type PushedImage, type PushRequest, pushImage } from './push-image.ts';
 export { redactText } from './redact.ts';
-export { loadRegistryHosts, type RegistryHostsOptions } from './registry-hosts.ts';
+export type { ShortNames } from './registries-conf.ts';
+export { loadRegistryHosts, loadShortNames, type RegistryHostsOptions } from './registry-hosts.ts';
 export { isTransientStatus, parseRetryAfter, pause, retry, SYSTEM_TIMING, type Timing } from './retry.ts';
 export { runAll } from './run-all.ts';
 export { eraseCredentials, type SavedCredentials, type SignIn, saveCredentials } from './save-credentials.ts';
+export { expandShortName } from './short-names.ts';
 export {
   createTransport,
   DEFAULT_TIMEOUTS,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type CredentialOptions, homeOf } from './auth-file.ts';
 import { readCertificates } from './certificate-directories.ts';
-import { readRegistriesConf } from './registries-conf.ts';
+import { type RegistriesConfPlaces, readRegistriesConf, readShortNames, type ShortNames } from './registries-conf.ts';
 import type { RegistryHostOptions } from './types.ts';
 
 /** Where the settings of registries are read from. */
@@ -21,10 +21,10 @@ export async function loadRegistryHosts(
 ): Promise<Readonly<Record<string, RegistryHostOptions>>> {
   const { env, systemRoot = '' } = options;
   const home = homeOf(options);
-  const userDirectory = join(env.XDG_CONFIG_HOME || join(home, '.config'), 'containers');
-  const systemDirectory = join(systemRoot, '/etc/containers');
+  const places = placesOf(options);
+  const { userDirectory, systemDirectory } = places;
   const [rules, certificates] = await Promise.all([
-    readRegistriesConf({ env, userDirectory, systemDirectory }),
+    readRegistriesConf(places),
     readCertificates([
       join(systemRoot, '/etc/docker/certs.d'),
       join(systemDirectory, 'certs.d'),
@@ -35,4 +35,22 @@ export async function loadRegistryHosts(
   ]);
   const hosts = new Set([...Object.keys(rules), ...Object.keys(certificates)]);
   return Object.fromEntries([...hosts].map((host) => [host, { ...rules[host], ...certificates[host] }]));
+}
+
+/**
+ * What names without a registry mean to the tools of containers on this machine.
+ *
+ * @throws BuildError `REGISTRY_CONFIG_INVALID` when a file cannot be understood.
+ */
+export function loadShortNames(options: RegistryHostsOptions): Promise<ShortNames> {
+  return readShortNames(placesOf(options));
+}
+
+function placesOf(options: RegistryHostsOptions): RegistriesConfPlaces {
+  const { env, systemRoot = '' } = options;
+  return {
+    env,
+    userDirectory: join(env.XDG_CONFIG_HOME || join(homeOf(options), '.config'), 'containers'),
+    systemDirectory: join(systemRoot, '/etc/containers'),
+  };
 }
