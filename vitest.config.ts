@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { PURE } from './tools/architecture.mjs';
 
 /** The files that take longest, in tens of seconds: begun first, so that no worker waits for the last of them. */
 const LONG = ['test/e2e/cases', 'test/contract/buildah-cli', 'test/e2e/kill', 'test/differential/differential'];
@@ -15,14 +16,28 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/**
+ * What touches nothing of the host: it gives every user the same results, and leaves nothing behind in its process, which
+ * takes file after file.
+ */
+const pure = [
+  ...PURE.map((folder) => `src/${folder}/**/*.test.ts`),
+  'test/conformance/**/*.test.ts',
+  'test/fuzz/**/*.test.ts',
+];
+const all = ['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
     // Half of the time tests wait for other programs; by default one core would be left idle.
     maxWorkers: availableParallelism(),
     sequence: { sequencer: LongestFirst },
+    projects: [
+      { extends: true, test: { name: 'host', include: all, exclude: ['**/node_modules/**', ...pure] } },
+      { extends: true, test: { name: 'pure', include: pure, isolate: false } },
+    ],
   },
 });
