@@ -98,7 +98,8 @@ describe.skipIf(missing !== undefined)('cache mounts that travel', () => {
     return uploads.reduce((total, { received }) => total + received, 0);
   }
 
-  const at = (name: string) => [{ kind: 'registry', reference: `${registry.host}/mounts/${name}:main` }] as const;
+  const at = (name: string, tag = 'main') =>
+    [{ kind: 'registry', reference: `${registry.host}/mounts/${name}:${tag}` }] as const;
 
   describe('in a registry', () => {
     let told = '';
@@ -130,6 +131,20 @@ describe.skipIf(missing !== undefined)('cache mounts that travel', () => {
       expect(three.log).toContain('new\n');
       expect(three.log).not.toMatch(/file3|fifo/);
       expect(told).toContain(three.log.split('\n').find((line) => line.endsWith('/c/big')));
+    });
+
+    it('are not sent to another tag of a repository that has them', async () => {
+      const before = registry.requests.length;
+      await forgetMounts(two);
+      await run(two, `${npm} echo branch > /c/branch`, {
+        cacheMountsFrom: at('whole'),
+        cacheMountsTo: at('whole', 'branch'),
+      });
+      expect(sentSince(before)).toBeLessThan(10_000);
+      const there = await run(await forgetMounts(two), `${npm} cat /c/branch`, {
+        cacheMountsFrom: at('whole', 'branch'),
+      });
+      expect(there.log).toBe('branch\n');
     });
 
     it('leave what is here alone, and ask for nothing that no step needs', async () => {

@@ -34,7 +34,8 @@ export async function openCacheMounts(
     save: async (context) => {
       const used = travel.used();
       if (used.length === 0) return;
-      for (const target of targets) await exportMounts({ store }, { ...target, used }, context);
+      const from = sources.map(({ storage }) => storage);
+      for (const target of targets) await exportMounts({ store }, { ...target, used, sources: from }, context);
     },
     close: async () => {
       for (const { storage } of [...sources, ...targets]) await storage.close();

@@ -13,6 +13,8 @@ import type { CacheMountsTarget, UsedMount } from './types.ts';
 export interface MountsExport extends OpenTarget<CacheMountsTarget> {
   /** Mounts that steps of the build used; those that the target alone has stay as they are. */
   readonly used: readonly UsedMount[];
+  /** Where the build took mounts from: what a tag of the same repository has, a new tag has as well. */
+  readonly sources: readonly CacheStorage[];
 }
 
 /**
@@ -27,7 +29,7 @@ export async function exportMounts(
   context: RunContext,
 ): Promise<void> {
   try {
-    const before = await readBefore(input.storage, context);
+    const before = (await readBefore(input.storage, context)) ?? (await readNeighbour(input, context));
     try {
       await write(deps, { ...input, before }, context);
     } catch (error) {
@@ -50,27 +52,42 @@ function isLoss(error: unknown): boolean {
   return isBuildError(error) && ['BLOB_MISSING', 'BLOB_DIGEST_MISMATCH', 'IMAGE_INVALID'].includes(error.code);
 }
 
-async function readBefore(storage: CacheStorage, context: RunContext): Promise<StoredMounts | undefined> {
+/** Mounts whose blobs are where the target is. */
+interface Before extends StoredMounts {
+  readonly storage: CacheStorage;
+}
+
+async function readNeighbour(
+  { storage: { origin }, sources }: MountsExport,
+  context: RunContext,
+): Promise<Before | undefined> {
+  const neighbour = sources.find((source) => origin !== undefined && source.origin === origin);
+  return neighbour === undefined ? undefined : readBefore(neighbour, context);
+}
+
+async function readBefore(storage: CacheStorage, context: RunContext): Promise<Before | undefined> {
   try {
-    return await fetchMounts(storage, context);
+    const found = await fetchMounts(storage, context);
+    return found === undefined ? undefined : { ...found, storage };
   } catch (error) {
     if (isLoss(error)) return undefined;
     throw error;
   }
 }
 
-type Writing = MountsExport & { readonly before: StoredMounts | undefined };
+type Writing = MountsExport & { readonly before: Before | undefined };
 
 async function write({ store }: { readonly store: Store }, input: Writing, context: RunContext): Promise<void> {
   const { storage, before } = input;
   const spool = await openSpool(store);
   try {
     const mounts = await packMounts({ ...input, spool }, context);
-    const kept = (before?.mounts ?? []).filter(({ id }) => mounts.every((mount) => mount.id !== id));
+    const own = before?.storage === storage ? before : undefined;
+    const kept = (own?.mounts ?? []).filter(({ id }) => mounts.every((mount) => mount.id !== id));
     const fitting = chooseFitting([...mounts, ...kept], input, context);
     const { configBytes, layers } = encodeMounts(fitting);
     const { descriptor, documents } = toCacheImage({ configType: MOUNTS_CONFIG_TYPE, configBytes, layers });
-    if (descriptor.digest === before?.manifest.descriptor.digest) return;
+    if (descriptor.digest === own?.manifest.descriptor.digest) return;
     const outgoing = readThrough(spool.store, { documents, provide: async () => undefined });
     await storage.write({ store: outgoing, descriptor, compression: 'none' }, context);
   } finally {
@@ -82,13 +99,13 @@ async function packMounts(
   input: Writing & { readonly spool: Spool },
   context: RunContext,
 ): Promise<readonly StoredMount[]> {
-  const { target, storage, before, spool } = input;
+  const { target, before, spool } = input;
   const format = { compression: target.compression ?? 'gzip', level: target.compressionLevel };
   const packed: StoredMount[] = [];
   for (const used of input.used) {
     if (target.ids?.includes(used.id) === false) continue;
     const stored = before?.mounts.find(({ id }) => id === used.id);
-    const names = () => fetchNames(storage, stored!, context);
+    const names = () => fetchNames(before!.storage, stored!, context);
     const mount = await used.hold(context.signal);
     const transfer = startReading(used.id, context);
     try {

@@ -97,7 +97,7 @@ async function leave(mount: FakeMount, directory: string): Promise<readonly stri
   const storage = createLocalStorage(directory);
   const target = { kind: 'local', directory } as const;
   const context = { signal: new AbortController().signal, emit: (event: BuildEvent) => void events.push(event) };
-  await exportMounts({ store }, { target, storage, used: [mount] }, context);
+  await exportMounts({ store }, { target, storage, used: [mount], sources: [] }, context);
   return events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
 }
 
