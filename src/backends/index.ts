@@ -25,6 +25,7 @@ export { openRegistry } from './open-registry.ts';
 export { configOfChanges } from './request/config-of-changes.ts';
 export { type ContextEntry, type ListContextInput, listContext } from './request/list-context.ts';
 export { loadRequest } from './request/load-request.ts';
+export { withShortName } from './request/short-names.ts';
 export {
   BACKEND_ALIASES,
   BACKEND_KINDS,

@@ -1,4 +1,4 @@
-import { formatReference, platformOfHost, type RunContext } from '../core/index.ts';
+import { formatReference, parseReference, platformOfHost, type RunContext } from '../core/index.ts';
 import type { ContainerConfig } from '../oci/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { ImportInput, LoadInput, LoginInput, MovedImage, Observed, SaveInput, Services } from './services.ts';
@@ -15,9 +15,13 @@ export function createServices(env: Env): Services {
     outline: async (request, { signal, onEvent }) => (await backends()).outline(request, { signal, onEvent }),
     targets: async (request, { signal, onEvent }) => (await backends()).targets(request, { signal, onEvent }),
     listContext: async (input) => (await backends()).listContext(input),
-    pull: async (input, observed) => {
-      const { root } = await (await backends()).pull(input, toContext(observed));
-      return { reference: formatReference(input.reference), digest: root.digest };
+    pull: async ({ name, ...input }, observed) => {
+      const { pull, withShortName } = await backends();
+      return withShortName(name, async (candidate) => {
+        const reference = parseReference(candidate);
+        const { root } = await pull({ ...input, reference }, toContext(observed));
+        return { reference: formatReference(reference), digest: root.digest };
+      });
     },
     push: async (input, observed) => {
       const { reference, digest } = await (await backends()).push(input, toContext(observed));

@@ -80,7 +80,8 @@ export interface Services {
 }
 
 export interface PullInput {
-  readonly reference: Reference;
+  /** As it is written. */
+  readonly name: string;
   readonly platform: Platform | undefined;
   readonly dataDir: string | undefined;
 }

@@ -21,6 +21,7 @@ import {
 import type { CheckResult, LoadedRequest } from '../types.ts';
 import { checkDockerfile, type KnownImage, refuseViolations, warnOfFindings } from './check-dockerfile.ts';
 import { platformsOf } from './request-platforms.ts';
+import { withShortName } from './short-names.ts';
 
 /** More rounds than any chain of ONBUILD triggers needs. */
 const MAX_ROUNDS = 20;
@@ -63,7 +64,7 @@ export async function lowerRequest<B extends ResolvedBase>(
       const missing = stages.images.filter((image) => lookup(image) === undefined);
       if (missing.length === 0) return stages;
       const resolved = await Promise.all(
-        missing.map(async (image) => ({ image, base: await resolve(image).catch(explainBase(image)) })),
+        missing.map(async (image) => ({ image, base: await resolveNamed(image).catch(explainBase(image)) })),
       );
       for (const { image, base } of resolved) {
         bases.set(baseKey(image), base);
@@ -71,6 +72,10 @@ export async function lowerRequest<B extends ResolvedBase>(
       }
     }
     throw new BuildError('DOCKERFILE_INVALID', 'The ONBUILD triggers of the base images never come to an end.');
+  }
+
+  function resolveNamed(image: BaseRequest): Promise<B> {
+    return withShortName(image.reference, (reference) => resolve({ ...image, reference }));
   }
 
   function lowerPlan(plan: StagePlan): LoweredRequest<B> {

@@ -34,11 +34,12 @@ export const pullCommand = defineCommand({
     { text: 'For another platform', line: 'zlayer pull --platform linux/arm64 ghcr.io/team/app:1.0' },
   ],
   run: async (context, { values, positionals }) => {
-    const reference = parseReference(positionals[0]!);
+    const name = positionals[0]!;
+    parseReference(name);
     await requireStore(context, values.backend, 'zlayer pull');
     const platform = values.platform === undefined ? undefined : choosePlatform(values.platform).platform;
     await moveImage(context, values, (observed) =>
-      context.services.pull({ reference, platform, dataDir: values['data-dir'] }, observed),
+      context.services.pull({ name, platform, dataDir: values['data-dir'] }, observed),
     );
     return undefined;
   },
