@@ -1,16 +1,12 @@
 import type { BuildError } from '../core/index.ts';
-import type { Attribute, Block, Body, Expression } from './hcl/ast.ts';
+import { referencesToBlocks } from './block-references.ts';
+import type { Attribute, Block, Expression } from './hcl/ast.ts';
 import { evaluate, FunctionError, type Scope, withVariables } from './hcl/evaluate.ts';
 import { createFunctions } from './hcl/functions/functions.ts';
 import { errorAt } from './hcl/reader.ts';
 import { isList, isMap, toBool, toNumber, type Value } from './hcl/values.ts';
+import type { ParsedFile } from './parsed-file.ts';
 import type { BakeFile, BakeOutside, BakeVariable } from './types.ts';
-
-/** A file as it was read. */
-export interface ParsedFile {
-  readonly file: BakeFile;
-  readonly body: Body;
-}
 
 /** What names in the files' expressions mean. Variables are evaluated when they are asked for, each once. */
 export interface BakeScope extends Scope {
@@ -40,10 +36,11 @@ export function createBakeScope(files: readonly ParsedFile[], outside: BakeOutsi
     ['BAKE_LOCAL_PLATFORM', outside.localPlatform],
   ]);
   const evaluating: string[] = [];
+  const blocks = referencesToBlocks(files, () => scope);
 
   const scope: Scope = {
-    variable: (name) => values.get(name) ?? define(name),
-    variableNames: () => [...values.keys(), ...definitions.keys()],
+    variable: (name) => values.get(name) ?? define(name) ?? blocks.get(name),
+    variableNames: () => [...values.keys(), ...definitions.keys(), ...blocks.keys()],
     call: (name, args) => {
       const own = functions.get(name);
       if (own !== undefined) return callOwn(own, args);

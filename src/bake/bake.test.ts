@@ -117,6 +117,25 @@ describe('bake files in HCL', () => {
     });
   });
 
+  it('lets expressions take what other targets and groups say', () => {
+    const file = hcl(`
+      target "base" {
+        args = { GO = "1.22" }
+        tags = ["base:\${target.base.args.GO}"]
+      }
+      target "default" {
+        args = { GO = "\${target.base.args.GO}", ALL = join(",", group.all.targets) }
+        tags = target.base.tags
+      }
+      group "all" { targets = ["base", "os"] }
+    `);
+    expect(bake([file]).target.default).toMatchObject({ args: { GO: '1.22', ALL: 'base,os' }, tags: ['base:1.22'] });
+    const loop = hcl(
+      'target "default" {\n  tags = target.other.tags\n}\ntarget "other" { tags = target.default.tags }\n',
+    );
+    expect(() => bake([loop])).toThrow('target.default.tags → target.other.tags');
+  });
+
   it('merges a later file over an earlier one: maps by key, the rest whole', () => {
     const first = hcl('target "default" {\n  args = { A = 1, B = 2 }\n  tags = ["one"]\n}\n');
     const second = hcl('target "default" {\n  args = { B = 3 }\n  tags = ["two"]\n}\n');
@@ -162,6 +181,24 @@ describe('bake files in JSON', () => {
     });
     const { target } = bake([{ fileName: 'docker-bake.json', text }], { env: { TAG: 'v2' } });
     expect(target.app).toMatchObject({ tags: ['app:v2'], args: { A: '1' } });
+  });
+
+  it.each([
+    ['{\n  "target": {\n    "a": { "tgas": [] }\n  }\n}', 'There is no attribute "tgas" here.', '3:12'],
+    ['{\n  "target": {\n    "a": { "tags": "x" }\n  }\n}', 'tags is string', '3:12'],
+    ['{\n  "target": {\n    "a": { "tags": ["${V}"] }\n  }\n}', 'There is no variable "V"', '3:21'],
+    ['{\n  "target": []\n}', '"target" should be an object by name.', '2:3'],
+    ['{\n  "target": {,}\n}', 'docker-bake.json is no JSON', '2:14'],
+  ])('say where they are wrong: %j', (text, message, place) => {
+    let thrown: unknown;
+    try {
+      bake([{ fileName: 'docker-bake.json', text }]);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'BAKE_INVALID', message: expect.stringContaining(message) });
+    const { start } = (thrown as { location: { range: { start: { line: number; column: number } } } }).location.range;
+    expect(`${start.line}:${start.column}`).toBe(place);
   });
 
   it('are refused with their name when they are no JSON', () => {

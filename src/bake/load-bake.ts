@@ -1,6 +1,7 @@
-import { createBakeScope, type ParsedFile } from './bake-scope.ts';
+import { createBakeScope } from './bake-scope.ts';
 import { parseHcl } from './hcl/parse-body.ts';
 import { mergeGroups, mergeTargets } from './merge-targets.ts';
+import type { ParsedFile } from './parsed-file.ts';
 import { readCompose } from './read-compose.ts';
 import { readConfig } from './read-config.ts';
 import { parseBakeJson } from './read-json.ts';
@@ -22,7 +23,9 @@ export function loadBake(files: ReadonlyArray<BakeFile | ConfigFile>, outside: B
   const read = files.map((file): FileTargets => {
     if ('config' in file) return readConfig(file);
     const own = parsed.find((each) => each.file === file);
-    return own === undefined ? readCompose(file, outside) : readTargets(own, scope);
+    return own === undefined
+      ? readCompose(file, { env: { ...outside.envFile, ...outside.env } })
+      : readTargets(own, scope);
   });
   return {
     targets: mergeTargets(read.flatMap(({ targets }) => targets)),

@@ -1,3 +1,4 @@
+import type { SourceRange } from '../core/index.ts';
 import type { Attribute, Block, Body, Expression } from './hcl/ast.ts';
 import { parseTemplateText } from './hcl/parse-expression.ts';
 import { errorAt } from './hcl/reader.ts';
@@ -49,6 +50,14 @@ function toBlock(source: Source, [kind, label]: readonly [string, string], value
   return { kind, labels: [label], body: { attributes, blocks: [] }, range: source.json.rangeOf(path) };
 }
 
+/** An expression whose every part has the place of the string that it stands in: inside it, JSON's escapes shift everything. */
+function placedAt<T>(node: T, range: SourceRange): T {
+  if (Array.isArray(node)) return node.map((item: unknown) => placedAt(item, range)) as T;
+  if (typeof node !== 'object' || node === null) return node;
+  const entries = Object.entries(node).map(([key, part]) => [key, key === 'range' ? range : placedAt(part, range)]);
+  return Object.fromEntries(entries) as T;
+}
+
 function toAttribute(source: Source, name: string, found: Found): Attribute {
   return { name, value: toExpression(source, found), range: source.json.rangeOf(found.path) };
 }
@@ -57,7 +66,7 @@ function toExpression(source: Source, { path, value }: Found): Expression {
   const range = source.json.rangeOf(path);
   if (typeof value === 'string') {
     try {
-      return { ...parseTemplateText({ fileName: source.file.fileName, text: value }), range };
+      return placedAt(parseTemplateText({ fileName: source.file.fileName, text: value }), range);
     } catch (error) {
       throw errorAt(source.file, range, (error as Error).message);
     }

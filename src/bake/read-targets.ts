@@ -1,9 +1,10 @@
 import { nearestWord } from '../core/index.ts';
-import { labelOf, type ParsedFile } from './bake-scope.ts';
+import { labelOf } from './bake-scope.ts';
 import type { Attribute, Block } from './hcl/ast.ts';
 import { evaluate, type Scope, withVariables } from './hcl/evaluate.ts';
 import { errorAt } from './hcl/reader.ts';
 import { isList, isMap, toBool, toText, typeName, type Value, type ValueMap } from './hcl/values.ts';
+import type { ParsedFile } from './parsed-file.ts';
 import { ATTRIBUTES, type AttributeKind, type BakeFile, type BakeGroup, type BakeTarget, type Place } from './types.ts';
 
 /** A target as one file says it; those that it inherits from are not merged yet. */

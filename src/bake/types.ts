@@ -15,6 +15,8 @@ export interface ConfigFile extends BakeFile {
 export interface BakeOutside {
   /** Values of variables: the environment, and what stands on the command line. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Variables of the `.env` file beside compose files, which have no value in `env`. */
+  readonly envFile?: Readonly<Record<string, string>>;
   readonly nowMs: () => number;
   readonly homeDir: string | undefined;
   /** `os/arch` of this host, the variable BAKE_LOCAL_PLATFORM. */
@@ -26,6 +28,8 @@ export interface BakeOutside {
  * options of the same name.
  */
 export interface BakeTarget {
+  readonly attest?: readonly string[];
+  readonly call?: string;
   readonly annotations?: readonly string[];
   readonly args?: Readonly<Record<string, string>>;
   readonly 'cache-from'?: readonly string[];
@@ -59,8 +63,10 @@ export type AttributeKind = 'text' | 'flag' | 'list' | 'map' | 'specs';
 export const ATTRIBUTES = {
   annotations: 'list',
   args: 'map',
+  attest: 'specs',
   'cache-from': 'specs',
   'cache-to': 'specs',
+  call: 'text',
   context: 'text',
   contexts: 'map',
   description: 'text',

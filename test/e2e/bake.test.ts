@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProgramResult } from '../support/process.ts';
@@ -127,6 +127,49 @@ describe('zlayer bake', () => {
     const wentOn = await bake('--keep-going', ...broken);
     expect(wentOn.exitCode).toBe(1);
     expect(wentOn.stderr).toMatch(/base +failed .*\napp +skipped +needs base\ntools-one +built/);
+  });
+
+  it('builds what a TypeScript file describes, over the other files', async () => {
+    const config = `
+      import { defineConfig } from 'zlayer-builder';
+      import { files } from './files.ts';
+      export default defineConfig(({ env }) => ({
+        targets: {
+          app: { tags: ['app:typed-' + env['TAG']], contexts: { base: 'target:typed' } },
+          typed: { dockerfileInline: ['FROM scratch', ...files.map((name: string) => 'COPY ' + name + ' /')].join('\\n') },
+        },
+      }));
+    `;
+    writeFileSync(join(project, 'zlayer.config.ts'), config);
+    writeFileSync(
+      join(project, 'files.ts'),
+      "export const files: readonly string[] = ['shared.txt', 'tools.Dockerfile'];",
+    );
+    try {
+      const { stderr, exitCode } = await bake('--var', 'TAG=3', 'app');
+      expect(stderr).toContain('[typed 3/3] COPY tools.Dockerfile /');
+      expect(stderr).toMatch(/app +built .* app:typed-3/);
+      expect(exitCode).toBe(0);
+    } finally {
+      rmSync(join(project, 'zlayer.config.ts'));
+    }
+  });
+
+  it('reads the Dockerfiles instead of building, and builds nothing that asks for more than is granted', async () => {
+    const outline = await bake('--call=outline,format=json', 'app', 'tools-one');
+    expect(Object.keys(JSON.parse(outline.stdout) as object)).toEqual(['base', 'app', 'tools-one']);
+    const refused = await bake(
+      '--set',
+      'app.entitlements=security.insecure',
+      '--set',
+      'base.output=../out',
+      'app',
+      'base',
+    );
+    expect(refused.exitCode).toBe(3);
+    expect(refused.stderr.replace(/\s+/g, ' ')).toMatch(
+      /app asks for security\.insecure.*NOT_ALLOWED.*--allow fs\.write=/,
+    );
   });
 
   it('points at what is wrong in the file, before it builds anything', async () => {

@@ -1,5 +1,6 @@
 import type { OptionTable } from '../options/option-table.ts';
 import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/shared-options.ts';
+import { BUILD_OPTIONS } from './build-options.ts';
 
 /** `zlayer bake`: buildx bake's options. */
 export const BAKE_OPTIONS = {
@@ -20,9 +21,20 @@ export const BAKE_OPTIONS = {
   list: {
     kind: 'text',
     placeholder: 'WHAT',
-    help: 'List what the files define instead of building',
-    choices: ['targets', 'variables'],
+    help: 'List what the files define instead of building: targets or variables; type=targets,format=json prints JSON',
   },
+  allow: {
+    kind: 'list',
+    placeholder: 'RIGHT',
+    help: 'What the files may ask for: network.host, security.insecure, device, ssh, and paths outside the current directory with fs=PATH, fs.read=PATH, fs.write=PATH',
+  },
+  call: {
+    kind: 'text',
+    placeholder: 'METHOD',
+    help: "Read the targets' Dockerfiles instead of building: check, outline, targets; METHOD,format=json prints JSON",
+    defaultText: 'build',
+  },
+  check: { kind: 'boolean', help: 'The same as --call=check' },
   push: { kind: 'boolean', help: 'Push every tag of every target' },
   'no-cache': { kind: 'boolean', help: 'Run every step, whatever the cache holds' },
   pull: { kind: 'boolean', help: 'Look base images up in their registries anew' },
@@ -42,14 +54,21 @@ export const BAKE_OPTIONS = {
   ...PROGRESS_OPTION,
   ...BACKEND_OPTION,
   ...DATA_DIR_OPTION,
-  load: {
-    kind: 'refused',
-    takesValue: false,
-    accepts: ['false'],
-    help: 'use --set "*.output=type=docker,dest=FILE" and docker load',
+  load: BUILD_OPTIONS.load,
+  provenance: {
+    kind: 'text',
+    placeholder: 'false',
+    bare: 'true',
+    choices: ['true', 'false'],
+    help: 'false leaves out what the files say of provenance; attestations are not made',
   },
-  provenance: { kind: 'refused', takesValue: true, accepts: ['false'], help: 'provenance attestations are not made' },
-  sbom: { kind: 'refused', takesValue: true, accepts: ['false'], help: 'SBOM attestations are not made' },
+  sbom: {
+    kind: 'text',
+    placeholder: 'false',
+    bare: 'true',
+    choices: ['true', 'false'],
+    help: 'false leaves out what the files say of SBOMs; attestations are not made',
+  },
   builder: { kind: 'refused', takesValue: true, help: 'there is one builder, in this process' },
 } as const satisfies OptionTable;
 

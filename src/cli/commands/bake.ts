@@ -8,7 +8,9 @@ import {
   printSelection,
   selectTargets,
 } from '../../bake/index.ts';
-import { exitCodeOf, formatPlatform, platformOfHost, toBuildError } from '../../core/index.ts';
+import { BuildError, exitCodeOf, formatPlatform, platformOfHost, toBuildError } from '../../core/index.ts';
+import { parseCall } from '../call/parse-call.ts';
+import { runBakeCalls } from '../call/run-bake-calls.ts';
 import { type CommandContext, defineCommand } from '../command.ts';
 import type { OptionValues } from '../options/option-table.ts';
 import { readBackend } from '../options/read-backend.ts';
@@ -21,8 +23,9 @@ import { bakeDocument, formatBake } from '../report/format-bake.ts';
 import { formatError } from '../report/format-error.ts';
 import { formatTable } from '../report/format-table.ts';
 import { writeResultFile } from '../report/write-result-file.ts';
+import { parseGrants } from '../request/bake-grants.ts';
 import { createTargetRequests } from '../request/create-bake-request.ts';
-import { loadBakeFiles } from '../request/load-bake-files.ts';
+import { loadBakeFiles, readEnvFile } from '../request/load-bake-files.ts';
 import { styleFor } from '../terminal/style.ts';
 import { BAKE_OPTIONS, type BakeOptions } from './bake-options.ts';
 
@@ -48,8 +51,11 @@ export const bakeCommand = defineCommand({
     { text: 'The images of a compose file', line: 'zlayer bake -f compose.yaml' },
   ],
   run: async (context, { values, positionals }) => {
+    const remote = positionals.find((word) => /^(?:https?|git|ssh):\/\/|^git@/.test(word));
+    if (remote !== undefined) throw remoteDefinition(remote);
     const outside: BakeOutside = {
       env: { ...context.env, ...parseVariables(values.var) },
+      envFile: readEnvFile(context),
       nowMs: context.now,
       homeDir: context.env.HOME,
       localPlatform: formatPlatform(platformOfHost('linux', process.arch)),
@@ -65,6 +71,12 @@ export const bakeCommand = defineCommand({
   },
 });
 
+function remoteDefinition(url: string): BuildError {
+  return new BuildError('UNSUPPORTED', `Definitions are not read from ${url}: they must be files of this host.`, {
+    hint: 'Clone the repository, and run `zlayer bake` in it. A context may be a URL.',
+  });
+}
+
 function parseVariables(texts: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     texts.map((text) => {
@@ -75,7 +87,20 @@ function parseVariables(texts: readonly string[]): Readonly<Record<string, strin
   );
 }
 
-function listProject({ stdout }: CommandContext, project: BakeProject, what: string): undefined {
+/** `targets`, `variables`, or with `type=` and `format=json` as buildx has it. @throws BuildError `USAGE` */
+function listProject({ stdout }: CommandContext, project: BakeProject, text: string): undefined {
+  const fields = text.split(',').map((field) => (field.includes('=') ? field : `type=${field}`));
+  const what = fields.find((field) => field.startsWith('type='))?.slice('type='.length);
+  const unknown = fields.find((field) => !/^(?:type=(?:targets|variables)|format=(?:table|json))$/.test(field));
+  if (unknown !== undefined || what === undefined) {
+    throw usage(`--list takes targets or variables, not "${text}".`, 'Or type=targets,format=json.');
+  }
+  if (fields.includes('format=json')) {
+    const { targets, groups, variables } = project;
+    const listed = what === 'variables' ? variables : [...listNames(groups, 'group'), ...listNames(targets, 'target')];
+    stdout.write(`${JSON.stringify(listed, null, 2)}\n`);
+    return undefined;
+  }
   if (what === 'variables') {
     const rows = project.variables.map(({ name, value = '', description = '' }) => [name, value, description]);
     stdout.write(formatTable(['VARIABLE', 'VALUE', 'DESCRIPTION'], rows));
@@ -91,8 +116,21 @@ function listProject({ stdout }: CommandContext, project: BakeProject, what: str
   return undefined;
 }
 
+function listNames(
+  named: ReadonlyMap<string, { readonly description?: string }>,
+  kind: 'group' | 'target',
+): ReadonlyArray<{ readonly name: string; readonly kind: string; readonly description?: string }> {
+  return [...named].map(([name, { description }]) => ({
+    name,
+    kind,
+    ...(description === undefined ? {} : { description }),
+  }));
+}
+
 async function buildAll(context: CommandContext, values: Values, selection: BakeSelection): Promise<number> {
   const request = await createRequest(context, values, selection);
+  const call = parseCall({ call: values.call ?? callOf(selection), check: values.check, format: undefined });
+  if (call.method !== 'build') return runBakeCalls(context, call, request.targets);
   const mode = chooseMode(context, values.progress);
   const progress = openBakeProgress(context, mode, [...selection.targets.keys()]);
   let result: BakeResult;
@@ -111,9 +149,31 @@ async function buildAll(context: CommandContext, values: Values, selection: Bake
   return result.failure === undefined ? 0 : exitCodeOf(result.failure.kind);
 }
 
+/** What the targets themselves say is to be done with them. @throws BuildError `USAGE` where they differ. */
+function callOf({ targets }: BakeSelection): string | undefined {
+  const calls = new Set([...targets.values()].map(({ call = 'build' }) => call));
+  if (calls.size > 1)
+    throw usage(`The targets have different calls: ${[...calls].join(', ')}.`, 'Name them one by one.');
+  const [call] = calls;
+  return call === 'build' ? undefined : call;
+}
+
 async function createRequest(context: CommandContext, values: Values, selection: BakeSelection): Promise<BakeRequest> {
-  const wishes = { push: values.push, noCache: values['no-cache'], pull: values.pull, more: [] };
-  const targets = await createTargetRequests(context, selection, wishes);
+  const attestations = ['provenance', 'sbom'] as const;
+  const wanted = attestations.find((kind) => values[kind] === 'true');
+  if (wanted !== undefined) {
+    throw new BuildError('UNSUPPORTED', `--${wanted} is not supported: attestations are not made.`, {
+      hint: `--${wanted}=false leaves them out.`,
+    });
+  }
+  const targets = await createTargetRequests(context, selection, {
+    push: values.push,
+    noCache: values['no-cache'],
+    pull: values.pull,
+    grants: parseGrants(values.allow),
+    withoutAttestations: attestations.filter((kind) => values[kind] === 'false'),
+    more: values.load === undefined ? [] : [`--load=${values.load}`],
+  });
   const backend = await readBackend(values.backend);
   const dataDir = values['data-dir'];
   return {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { BakeFile, BakeOutside, ConfigFile } from '../../bake/index.ts';
+import { type BakeFile, type BakeOutside, type ConfigFile, parseEnvFile } from '../../bake/index.ts';
 import { BuildError } from '../../core/index.ts';
 import type { CommandContext } from '../command.ts';
 import { isConfigFile, loadConfigFile } from './load-config-file.ts';
@@ -46,6 +46,12 @@ export async function loadBakeFiles(
     else files.push({ ...file, config: await loadConfigFile({ ...file, path: resolve(cwd, name) }, outside) });
   }
   return files;
+}
+
+/** Variables for compose files, which the environment does not have to set. */
+export function readEnvFile({ cwd }: Pick<CommandContext, 'cwd'>): Readonly<Record<string, string>> {
+  const path = resolve(cwd, '.env');
+  return existsSync(path) ? parseEnvFile(readFileSync(path, 'utf8')) : {};
 }
 
 async function readBakeFile({ cwd, stdin }: Pick<CommandContext, 'cwd' | 'stdin'>, name: string): Promise<BakeFile> {
