@@ -184,10 +184,11 @@ function namingTargets(context: RunContext, built: ReadonlyMap<string, BuildResu
   return { ...context, emit };
 }
 
-/** What others need has to be an image, whatever else it is asked to be. */
+/** What others need has to be an image here, whatever else it is asked to be: one that is only pushed may stay elsewhere. */
 function withImage(target: BakeTargetRequest): BakeTargetRequest {
-  const { outputs = [] } = target;
-  if (outputs.length === 0 || outputs.some(({ kind }) => kind === 'image')) return target;
+  const { outputs = [], push = false } = target;
+  const isKept = outputs.some((output) => output.kind === 'image' && output.push !== true);
+  if (isKept || (outputs.length === 0 && !push)) return target;
   return { ...target, outputs: [...outputs, { kind: 'image' }] };
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/core/index.ts';
+import { bake } from '../../src/index.ts';
 import type { Manifest } from '../../src/oci/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { type Answer, type FaultRegistry, startFaultRegistry } from '../registry/fault-registry.ts';
@@ -31,6 +32,8 @@ COPY --from=tools /tool /tool2
 `;
 const FILES = { 'a.txt': 'a', tool: 'tool' };
 
+const directory = (path: string) => ({ kind: 'directory', path }) as const;
+
 /** A base in the registry, and a build on it that has left its steps there. */
 async function warmCache(options: { readonly inline?: boolean } = {}) {
   const { host } = registry;
@@ -57,7 +60,9 @@ function layerGets(since: number): readonly string[] {
   for (const { path } of registry.requests) {
     const [, repository = '', name = ''] = /^\/v2\/(.+)\/manifests\/(.+)$/.exec(path) ?? [];
     const manifest = registry.manifest(repository, name);
-    if (manifest !== undefined) documents.add((JSON.parse(manifest.bytes.toString()) as Manifest).config.digest);
+    if (manifest === undefined) continue;
+    const { config } = JSON.parse(manifest.bytes.toString()) as Partial<Manifest>;
+    if (config !== undefined) documents.add(config.digest);
   }
   return registry.requests
     .slice(since)
@@ -148,6 +153,31 @@ describe('a build on a second machine that hits every step', () => {
     // The cache is of another host's name, so that its layers are brought over; the base is mounted.
     expect(layerGets(since).some((path) => path.includes('team/cache'))).toBe(true);
     expect(layerGets(since).filter((path) => path.includes('bases/small'))).toEqual([]);
+  });
+
+  it('is pushed for several platforms without a layer being fetched', async () => {
+    const { host } = registry;
+    const reference = `${host}/team/cache:platforms`;
+    const context = contextOf({ Dockerfile: 'FROM scratch\nARG TARGETARCH\nCOPY a.txt /$TARGETARCH\n', 'a.txt': 'a' });
+    const options = { platform: 'linux/amd64,linux/arm64', push: true };
+    const cacheTo = [{ kind: 'registry', reference, mode: 'min' }] as const;
+    await buildOn(machine(), context, { ...options, tags: [`${host}/team/both:1`], cacheTo });
+    const since = registry.requests.length;
+    const cacheFrom = [{ kind: 'registry', reference }] as const;
+    await buildOn(machine(), context, { ...options, tags: [`${host}/elsewhere/both:1`], cacheFrom });
+    expect(layerGets(since)).toEqual([]);
+    expect(registry.manifest('elsewhere/both', '1')?.bytes).toEqual(registry.manifest('team/both', '1')?.bytes);
+  });
+
+  it('is here for a target that stands on it, though it is only pushed', async () => {
+    const { context, from } = warm;
+    const app = contextOf({ Dockerfile: 'FROM base\nCOPY b /b\n', b: 'b' });
+    const targets = {
+      base: { context: directory(context), cacheFrom: from, tags: [`${registry.host}/baked/base:1`], push: true },
+      app: { context: directory(app), buildContexts: { base: 'target:base' } },
+    };
+    const { failure } = await bake({ targets, dataDir: machine() });
+    expect(failure).toBeUndefined();
   });
 
   it('says which registry has a layer that cannot be had', async () => {
