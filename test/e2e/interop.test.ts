@@ -159,6 +159,61 @@ describe.skipIf(skip)('images that go to other tools and come from them', () => 
     expect(configDigest(theirs?.stdout)).toBe(configDigest(mine?.stdout));
   });
 
+  it('compresses the layers of a base anew by force, and leaves them alone without', async () => {
+    const layout = `oci:${join(root, 'zstd')}:base`;
+    const zstd = ['--format', 'oci', '--dest-compress', '--dest-compress-format', 'zstd'];
+    await buildah.skopeo(['copy', '--quiet', ...zstd, 'containers-storage:localhost/busybox:latest', layout]);
+    writeDockerfile('forced', ['FROM zstd', 'COPY note /']);
+    const base = ['--build-context', `zstd=oci-layout://${join(root, 'zstd')}:base`];
+    const forced = ['-o', `type=oci,dest=${join(root, 'forced')},tar=false,force-compression=true`];
+    const kept = ['-o', `type=oci,dest=${join(root, 'kept')},tar=false`];
+    await zlayer.run([
+      'build',
+      '-f',
+      join(context, 'forced'),
+      '-t',
+      'localhost/forced',
+      ...base,
+      ...forced,
+      ...kept,
+      context,
+    ]);
+    const [anew, asTheyCame] = [readLayout(join(root, 'forced')), readLayout(join(root, 'kept'))];
+    const kindsOf = ({ layers }: typeof anew) => layers.map(({ mediaType }) => mediaType.replace(/.*\+/, ''));
+    expect(kindsOf(asTheyCame)).toEqual([...Array(asTheyCame.layers.length - 1).fill('zstd'), 'gzip']);
+    expect(new Set(kindsOf(anew))).toEqual(new Set(['gzip']));
+    expect(anew.config).toEqual(asTheyCame.config);
+    const [ours, theirs] = await Promise.all([anew, asTheyCame].map(({ layers }) => flattenLayers(layers, LISTINGS)));
+    expect([...ours!]).toEqual([...theirs!]);
+  });
+
+  it("hands an image to podman's storage under all its names, and leaves no other", async () => {
+    const bin = join(root, 'bin');
+    mkdirSync(bin);
+    // buildah has the same storage, and the same code that pulls into it.
+    const storage = buildah.argv.map((word) => `'${word}'`).join(' ');
+    const script = `case "$1 $2" in
+"info --format") echo false;;
+"pull --quiet") exec ${storage} pull --quiet "$3";;
+tag*) shift; exec ${storage} tag "$@";;
+"image inspect") ${storage} images --json "$5" | tr -d '\\n ' | sed 's/.*"names":\\(\\[[^]]*\\]\\).*/\\1/';;
+untag*) exec ${storage} rmi "$3";;
+*) exit 9;; esac`;
+    writeFileSync(join(bin, 'podman'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const env = { ...buildah.env, PATH: `${bin}:${process.env['PATH']}` };
+    writeDockerfile('handed', ['FROM localhost/busybox:latest', 'COPY note /handed']);
+    const names = ['-t', 'localhost/handed:1', '-t', 'localhost/handed:2'];
+    await zlayer.run(['build', '-f', join(context, 'handed'), ...names, '--load=podman', context], { env });
+    expect(await buildah.runIn('localhost/handed:2', ['cat', '/handed'])).toBe('note\n');
+    const { stdout } = await buildah.run(['images', '--format', '{{.Name}}:{{.Tag}}']);
+    expect(
+      stdout
+        .split('\n')
+        .filter((name) => /handed|load-|image/.test(name))
+        .sort(),
+    ).toEqual(['localhost/handed:1', 'localhost/handed:2']);
+  });
+
   it('unpacks with umoci to what the local output writes', async () => {
     const [layout, local] = [join(root, 'layout'), join(root, 'local')];
     const outputs = ['-o', `type=oci,dest=${layout},tar=false`, '-o', `type=local,dest=${local}`];

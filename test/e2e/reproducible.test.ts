@@ -63,6 +63,8 @@ interface Place {
   readonly timezone: string;
   readonly mtime: number;
   readonly isReversed: boolean;
+  /** Steps run at once. */
+  readonly parallelism: number;
   /** On a disk, where other places lie in memory. */
   readonly isOnDisk: boolean;
 }
@@ -131,7 +133,12 @@ describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp
       `SOURCE_DATE_EPOCH=${EPOCH}`,
       'NO_COLOR=1',
     ];
-    const options = ['--progress=plain', '--build-context', `localhost/busybox=oci-layout://${join(home, 'base')}`];
+    const options = [
+      '--progress=plain',
+      `--parallelism=${place.parallelism}`,
+      '--build-context',
+      `localhost/busybox=oci-layout://${join(home, 'base')}`,
+    ];
     const output = `type=oci,tar=false,dest=${out},rewrite-timestamp=true`;
     const shell = [
       'sh',
@@ -175,6 +182,7 @@ describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp
     timezone: 'Asia/Tokyo',
     mtime: EPOCH + 1e8,
     isReversed: false,
+    parallelism: 1,
     isOnDisk: false,
   };
   const there: Place = {
@@ -183,6 +191,7 @@ describe.skipIf(skip)('zlayer build with SOURCE_DATE_EPOCH and rewrite-timestamp
     timezone: 'America/New_York',
     mtime: EPOCH + 2e8,
     isReversed: true,
+    parallelism: 8,
     isOnDisk: true,
   };
 

@@ -11,6 +11,8 @@ export const BUILDAH_PROGRAMS = ['buildah', 'skopeo', 'newuidmap'] as const;
 export interface Buildah {
   /** What makes every tool of the family use this store. */
   readonly env: Readonly<Record<string, string>>;
+  /** `buildah` with the options that name the store. */
+  readonly argv: readonly string[];
   /** Runs `buildah …`; fails unless it succeeds. */
   run(args: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
   /** The same, for commands that are expected to fail. */
@@ -47,6 +49,7 @@ export function createBuildah(root: string): Buildah {
     });
   return {
     env,
+    argv: ['buildah', ...store],
     run: buildah,
     tryRun: (args, options = {}) =>
       runProgram(['buildah', ...store, ...args], {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isBuildError, type RunContext, throwIfCancelled } from '../../core/index.ts';
@@ -5,7 +6,7 @@ import { LAYOUT_FILE, layoutIndex } from '../layout-files.ts';
 import { saveImages } from '../save-images.ts';
 import type { NamedImage, OutputDeps } from '../types.ts';
 import { chooseImage } from './choose-image.ts';
-import { runProgram } from './run-program.ts';
+import { type ProgramCall, runProgram } from './run-program.ts';
 import { sendArchive } from './send-archive.ts';
 import type { Env } from './types.ts';
 
@@ -29,28 +30,30 @@ export async function loadIntoPodman(
   const { podman } = deps;
   const { descriptor } = await chooseImage(deps, { image, engine: 'podman' }, context);
   const chosen = { descriptor, references: image.references };
-  const call = (args: readonly string[], input?: AsyncIterable<Uint8Array>): Promise<string> =>
-    runProgram({ ...podman, args, ...(input === undefined ? {} : { input }) }, context);
+  const call = (args: readonly string[], options: Options = {}): Promise<string> =>
+    runProgram({ ...podman, args, ...options }, context);
   const isRemote = (await call(['info', '--format', '{{.Host.ServiceIsRemote}}'])).trim() === 'true';
   const encode = (): AsyncIterable<Uint8Array> =>
     saveImages(deps, { images: [chosen], format: 'docker', compression: 'none' }, context);
   const send = async (archive: AsyncIterable<Uint8Array>): Promise<void> => {
-    await call(['load', '--quiet'], archive);
+    await call(['load', '--quiet'], { input: archive });
   };
   const sendAll = (): Promise<void> => sendArchive({ engine: 'podman', skip: new Set(), encode, send }, context);
   if (isRemote) return sendAll();
   try {
     await pullInPlace(deps, { chosen, call }, context);
   } catch (error) {
-    // Older versions name an image by its path, and refuse one that is no name, such as with capitals.
+    // What this podman cannot read in place, it may be able to load.
     if (!isBuildError(error, 'OUTPUT_FAILED')) throw error;
     await sendAll();
   }
 }
 
+type Options = Pick<ProgramCall, 'cwd' | 'input'>;
+
 interface Pull {
   readonly chosen: NamedImage;
-  readonly call: (args: readonly string[]) => Promise<string>;
+  readonly call: (args: readonly string[], options?: Options) => Promise<string>;
 }
 
 async function pullInPlace({ store }: OutputDeps, { chosen, call }: Pull, context: RunContext): Promise<void> {
@@ -58,7 +61,9 @@ async function pullInPlace({ store }: OutputDeps, { chosen, call }: Pull, contex
   const name = 'load into podman';
   const progress = { kind: 'transfer', direction: 'export', id: name, name, currentBytes: 0 } as const;
   const directory = await store.makeTempDir('load');
-  const layout = join(directory, 'image');
+  // podman names an image by its path: a relative one has none of the characters that names have not.
+  const path = `zlayer-load-${randomBytes(8).toString('hex')}`;
+  const layout = join(directory, path);
   context.emit({ ...progress, time: Date.now(), done: false });
   try {
     await mkdir(layout);
@@ -66,12 +71,12 @@ async function pullInPlace({ store }: OutputDeps, { chosen, call }: Pull, contex
     await writeFile(join(layout, 'index.json'), layoutIndex([descriptor]));
     await symlink(dirname(dirname(store.blobs.path(descriptor.digest))), join(layout, 'blobs'));
     throwIfCancelled(context.signal);
-    const id = (await call(['pull', '--quiet', `oci:${layout}`])).trim().split('\n').at(-1) ?? '';
+    const id = (await call(['pull', '--quiet', `oci:${path}`], { cwd: directory })).trim().split('\n').at(-1) ?? '';
     if (references.length > 0) await call(['tag', id, ...references]);
     const names = JSON.parse(
       await call(['image', 'inspect', '--format', '{{json .RepoTags}}', id]),
     ) as readonly string[];
-    const ofPath = (names ?? []).filter((each) => each.includes(layout));
+    const ofPath = (names ?? []).filter((each) => each.includes(path));
     if (ofPath.length > 0) await call(['untag', id, ...ofPath]);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -11,6 +11,7 @@ export interface ProgramCall {
   readonly program: string;
   readonly args: readonly string[];
   readonly env: Env;
+  readonly cwd?: string;
   /** For its standard input. */
   readonly input?: AsyncIterable<Uint8Array>;
 }
@@ -37,8 +38,13 @@ export function findProgram(name: string, { PATH = '' }: Env): string | undefine
  */
 export async function runProgram(call: ProgramCall, { signal }: RunContext): Promise<string> {
   throwIfCancelled(signal);
-  const { program, args, env, input } = call;
-  const child = spawn(program, args, { env: { ...env }, signal, stdio: ['pipe', 'pipe', 'pipe'] });
+  const { program, args, env, cwd, input } = call;
+  const child = spawn(program, args, {
+    env: { ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+    signal,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const printed = keepOutput(child);
   const ended = new Promise<number | Error>((resolve) => {
     child.once('error', resolve);
