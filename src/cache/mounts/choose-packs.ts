@@ -3,14 +3,14 @@ import type { Place } from './listing.ts';
 import type { Pack } from './mounts-document.ts';
 
 /** Contents up to this come together in one pack. */
-export const PACK_BYTES = 16 << 20;
+export const PACK_BYTES = 8 << 20;
 
 /** A content from this size on has a pack of its own. */
 export const LARGE_BYTES = 4 << 20;
 
 /** Every export may leave a small pack: that many may stay, then they are written as one. */
 const MOST_SMALL = 12;
-const SMALL_BYTES = PACK_BYTES / 4;
+const SMALL_BYTES = PACK_BYTES / 2;
 
 /**
  * The packs of earlier exports that stay as they are: at least half of what they hold is still wanted, and they are not too

@@ -29,6 +29,7 @@ interface FakeMount extends UsedMount {
   readonly read: string[];
   /** Runs while a file is read. */
   onRead: (path: string) => void;
+  isAlone: boolean;
 }
 
 let mounts = 0;
@@ -46,7 +47,14 @@ function fakeMount(content: Readonly<Record<string, string | Buffer>>): FakeMoun
     files,
     read: [],
     onRead: () => undefined,
-    hold: async () => ({ id: 'npm', stampsPath, files: access, release: async () => undefined }),
+    isAlone: true,
+    hold: async () => ({
+      id: 'npm',
+      stampsPath,
+      files: access,
+      isAlone: mount.isAlone,
+      release: async () => undefined,
+    }),
   };
   const access: MountFiles = {
     list: async () => [
@@ -186,6 +194,7 @@ describe('exportMounts()', () => {
   it('leaves out a file that changes while it is read, and says so', async () => {
     const directory = join(home, 'changing');
     const mount = fakeMount({ a: 'a', b: 'b' });
+    mount.isAlone = false;
     mount.onRead = (path) => {
       if (path === 'b') mount.files.get('b')!.version = 2;
     };

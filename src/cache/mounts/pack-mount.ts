@@ -7,12 +7,12 @@ import { digestOfNames, encodePages, type FileContent, type Place, type StoredNa
 import { PAGE_TYPE, type Pack, type StoredMount } from './mounts-document.ts';
 import type { Spool } from './spool.ts';
 import { type KnownName, readStamps, writeStamps } from './stamps.ts';
-import type { MountName, OpenMount } from './types.ts';
+import type { HeldMount } from './types.ts';
 import { createPackWriter, type PackFormat, type PendingPlace, settle } from './write-packs.ts';
 
 /** A mount that is held, and how the target has it. */
 export interface MountPacking {
-  readonly mount: OpenMount;
+  readonly mount: HeldMount;
   /** What the target has of it, with the places of its contents. */
   readonly before: { readonly stored: StoredMount; readonly names: () => Promise<readonly StoredName[]> } | undefined;
   readonly spool: Spool;
@@ -52,7 +52,7 @@ export async function packMount(input: MountPacking, context: RunContext): Promi
   if (places.size > 0) known = await readContents(input, known, context);
   const kept = choosePacks(before?.stored.packs ?? [], wantedOf(known, places));
   const packed = await writeMissing(input, { known, places: placesIn(places, kept) }, context);
-  const current = packed.didRead ? await leaveChanged(input, packed, context) : packed.known;
+  const current = leaveChanged(packed, await changedStamps(input, packed, context));
   writeStamps(mount.stampsPath, current, readMs);
   const names = current.map((one) => toStored(one, packed.placeOf(one)));
   const pages: StoredMount['pages'][number][] = [];
@@ -148,23 +148,21 @@ async function writeMissing(
   const writer = createPackWriter(spool, format);
   const pending = new Map<string, PendingPlace>();
   const read = new Map<BytePath, FileContent>();
-  const paths = [...missingPaths(known, places)];
-  const files = new Map(known.map(({ name }) => [name.entry.path, name.entry] as const));
-  for await (const { entry, body } of mount.files.read(paths, context)) {
-    const sizeBytes = files.get(entry.path)?.sizeBytes ?? 0;
+  const sizes = new Map(missingNames(known, places));
+  for await (const { entry, body } of mount.files.read([...sizes.keys()], context)) {
+    const sizeBytes = sizes.get(entry.path) ?? 0;
     const isThere = (sha256: string): boolean => places.has(sha256) || pending.has(sha256);
     const added = await writer.add({ sizeBytes, body: counted(body, onBytes) }, isThere);
     if (added.place !== undefined) pending.set(added.sha256, added.place);
-    // A file of another size changes the listing: it is left out below.
+    // A file of another size is left out below: it has changed.
     if (added.sizeBytes === sizeBytes) read.set(entry.path, toContent(entry, added.sha256));
   }
   const packs = await writer.finish();
-  const wasAsked = new Set(paths);
   return {
     packs,
-    didRead: paths.length > 0,
+    didRead: sizes.size > 0,
     known: known.map((one) => {
-      if (!wasAsked.has(one.name.entry.path)) return one;
+      if (!sizes.has(one.name.entry.path)) return one;
       return { name: one.name, content: read.get(one.name.entry.path) };
     }),
     placeOf: ({ content }) => {
@@ -175,35 +173,43 @@ async function writeMissing(
   };
 }
 
-function* missingPaths(known: readonly KnownName[], places: ReadonlyMap<string, Place>): Generator<BytePath> {
+/** The first name of every content that no pack has, with its size. */
+function* missingNames(
+  known: readonly KnownName[],
+  places: ReadonlyMap<string, Place>,
+): Generator<readonly [BytePath, number]> {
   const seen = new Set<string>();
   for (const one of known) {
     const { name, content } = one;
     if (isKnown(one) && (content === undefined || places.has(content.sha256) || seen.has(content.sha256))) continue;
     if (content !== undefined) seen.add(content.sha256);
-    yield name.entry.path;
+    yield [name.entry.path, name.entry.sizeBytes];
   }
 }
 
-/** Drops files that others changed meanwhile, and further names of such a file. */
-async function leaveChanged(
+/** The stamps of files after they were read; undefined where they cannot have changed. */
+async function changedStamps(
   { mount }: MountPacking,
-  { known, placeOf }: Packed,
+  { didRead }: Packed,
   context: RunContext,
-): Promise<readonly KnownName[]> {
-  const stamps = stampsOf(await mount.files.list(context));
+): Promise<ReadonlyMap<BytePath, string> | undefined> {
+  if (mount.isAlone || !didRead) return undefined;
+  return new Map((await mount.files.list(context)).map(({ entry, stamp }) => [entry.path, stamp]));
+}
+
+/** Drops files that others changed meanwhile, and further names of such a file. */
+function leaveChanged(
+  { known, placeOf }: Packed,
+  stamps: ReadonlyMap<BytePath, string> | undefined,
+): readonly KnownName[] {
   const gone = new Set<BytePath>();
   return known.filter((one) => {
     const { entry, stamp } = one.name;
     const isFile = entry.type === 'file' && entry.sizeBytes > 0;
-    const isSame = stamps.get(entry.path) === stamp && isKnown(one) && placeOf(one) !== undefined;
-    if (isFile && !isSame) gone.add(entry.path);
+    const isSame = stamps === undefined || stamps.get(entry.path) === stamp;
+    if (isFile && !(isSame && isKnown(one) && placeOf(one) !== undefined)) gone.add(entry.path);
     return !gone.has(entry.path) && !(entry.type === 'hardlink' && gone.has(entry.linkTarget ?? ''));
   });
-}
-
-function stampsOf(names: readonly MountName[]): ReadonlyMap<BytePath, string> {
-  return new Map(names.map(({ entry, stamp }) => [entry.path, stamp]));
 }
 
 async function* counted(body: AsyncIterable<Uint8Array>, onBytes: (count: number) => void): AsyncGenerator<Uint8Array> {

@@ -60,13 +60,20 @@ export interface OpenMount {
   readonly stampsPath: string;
 }
 
+/** A cache mount that is locked. */
+export interface HeldMount extends OpenMount {
+  /** Nobody else uses it: its files stay as they are. */
+  readonly isAlone: boolean;
+  release(): Promise<void>;
+}
+
 /** A cache mount that a step used. */
 export interface UsedMount {
   readonly id: string;
   /** 0, or the number of a further directory of a private mount. */
   readonly instance: number;
-  /** Waits for its lock as a step would. @throws BuildError `CANCELLED`. */
-  hold(signal: AbortSignal): Promise<OpenMount & { release(): Promise<void> }>;
+  /** Takes its lock: alone where nobody has it, else as a step would, waiting for it. @throws BuildError `CANCELLED`. */
+  hold(signal: AbortSignal): Promise<HeldMount>;
 }
 
 /** How cache mounts come from elsewhere, and who is told that they were used. */

@@ -106,8 +106,11 @@ function usedMount(
     id,
     instance,
     hold: async (signal) => {
-      const lock = (await acquireFileLock({ path: join(home, 'lock'), mode, wait: true }, signal)) as FileLock;
-      return { ...openMount(kind, used), release: () => lock.release() };
+      const path = join(home, 'lock');
+      const alone = await acquireFileLock({ path, mode: 'exclusive', wait: false }, signal);
+      const lock = alone ?? ((await acquireFileLock({ path, mode, wait: true }, signal)) as FileLock);
+      const isAlone = alone !== undefined || mode === 'exclusive';
+      return { ...openMount(kind, used), isAlone, release: () => lock.release() };
     },
   };
 }
