@@ -17,7 +17,7 @@ import type { BuildResult, ContextDirectory, LoadedRequest } from '../types.ts';
 import { buildStages } from './build-stages.ts';
 import { checkSayable } from './check-sayable.ts';
 import { createDeliverer } from './deliver-files.ts';
-import { finalImage } from './final-image.ts';
+import { chainOf, finalImage } from './final-image.ts';
 import { finishLayers } from './finish-layers.ts';
 import type { StoredImage } from './image-memory.ts';
 import { importImage } from './import-image.ts';
@@ -142,6 +142,7 @@ async function finish(job: Job, finishing: Finishing, context: RunContext): Prom
     built: stored,
     base: each.state.base.rootfs.diff_ids.length,
     keep: squash?.op.kind === 'squash' ? squash.op.keep : undefined,
+    steps: chainOf(each.graph, each.target),
     clampMtime: request.rewriteTimestamp ? sourceDateEpochOf(request) : undefined,
   };
   const { layers, blobs } = await finishLayers({ ...job, env }, input, context);

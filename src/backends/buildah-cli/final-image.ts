@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/index.ts';
-import type { Graph, VertexId } from '../../graph/index.ts';
+import type { Graph, Vertex, VertexId } from '../../graph/index.ts';
 import type { ImageConfig, LayerRef } from '../../oci/index.ts';
 import { annotationsAt } from '../request/annotations.ts';
 import { type AssembledImage, assembleImage } from '../request/assemble-image.ts';
@@ -44,21 +44,21 @@ function createdTimes(
   const chain = chainOf(graph, target);
   const own = entries.slice(Math.max(0, entries.length - chain.length));
   const times = new Map(
-    chain.flatMap((vertex, index): Array<[Digest, number]> => {
+    chain.flatMap(({ id }, index): Array<[Digest, number]> => {
       const created = own[index]?.created;
-      return created === undefined ? [] : [[vertex, Date.parse(created)]];
+      return created === undefined ? [] : [[id, Date.parse(created)]];
     }),
   );
   return times.size === 0 ? times : new Map([...times, [target, Math.max(...times.values())]]);
 }
 
 /** The vertices that made the layers of a state, lowest first; those of its base image are not among them. */
-function chainOf(graph: Graph, target: VertexId): readonly VertexId[] {
+export function chainOf(graph: Graph, target: VertexId): readonly Vertex[] {
   const vertices = new Map(graph.vertices.map((vertex) => [vertex.id, vertex]));
-  const chain: VertexId[] = [];
+  const chain: Vertex[] = [];
   for (let vertex = vertices.get(target); vertex !== undefined; ) {
-    if (vertex.op.kind === 'merge') chain.unshift(vertex.inputs[1]!);
-    else if (vertex.op.kind !== 'squash' && baseOf(vertex) !== undefined) chain.unshift(vertex.id);
+    if (vertex.op.kind === 'merge') chain.unshift(vertices.get(vertex.inputs[1]!)!);
+    else if (vertex.op.kind !== 'squash' && baseOf(vertex) !== undefined) chain.unshift(vertex);
     const base = baseOf(vertex);
     vertex = base === undefined ? undefined : vertices.get(base);
   }

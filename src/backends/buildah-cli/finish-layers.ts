@@ -1,5 +1,6 @@
 import { BuildError, type RunContext } from '../../core/index.ts';
 import { type EngineEnv, rewriteLayers, runSquash } from '../../engine/index.ts';
+import type { Vertex } from '../../graph/index.ts';
 import type { LayerRef } from '../../oci/index.ts';
 import type { StoredImage } from './image-memory.ts';
 import type { ImageToImport } from './import-image.ts';
@@ -14,7 +15,12 @@ export interface FinishInput {
   readonly keep: number | undefined;
   /** Latest time of a file, in seconds. */
   readonly clampMtime: number | undefined;
+  /** The steps that made the layers above those of the base, in order. */
+  readonly steps: readonly Vertex[];
 }
+
+/** What buildah mounts in every step; 1.28 leaves the points in the layer, where the image has none. */
+const MOUNT_POINTS = ['dev', 'etc/hostname', 'etc/hosts', 'etc/resolv.conf', 'proc', 'run', 'sys'];
 
 /** The layers of a result, with the files of those that buildah's storage has not. */
 export interface FinishedLayers {
@@ -25,18 +31,20 @@ export interface FinishedLayers {
 /** What a request asks of the layers as a whole, done by our engine: one layer for several, no file later than a time. */
 export async function finishLayers(
   deps: { readonly buildah: Buildah; readonly workDir: string; readonly env: EngineEnv },
-  { built, base, keep, clampMtime }: FinishInput,
+  { built, base, keep, clampMtime, steps }: FinishInput,
   context: RunContext,
 ): Promise<FinishedLayers> {
   const stored = layersOf(built);
   if (stored.length === base || (keep === undefined && clampMtime === undefined)) return { layers: stored, blobs: [] };
   const { env } = deps;
-  let layers = await loadLayers({ ...deps, ...env }, built.id, context);
-  if (keep !== undefined) layers = await runSquash({ env }, { layers, keep }, context);
+  const loaded = await loadLayers({ ...deps, ...env }, built.id, context);
+  const clamped = clampMtime === undefined ? env : { ...env, clampMtime };
+  const mountPoints = (at: number): readonly string[] => (steps[at - base]?.op.kind === 'exec' ? MOUNT_POINTS : []);
+  // Without times to clamp, what is not summed up stays as others have it.
   const unchanged = clampMtime === undefined ? (keep ?? base) : base;
-  if (clampMtime !== undefined) {
-    layers = await rewriteLayers({ env: { ...env, clampMtime } }, { layers, keep: base }, context);
-  }
+  const input = { layers: loaded, keep: unchanged, mountPoints };
+  const written = await rewriteLayers({ env: clamped }, input, context);
+  const layers = keep === undefined ? written : await runSquash({ env: clamped }, { layers: written, keep }, context);
   const own = layers.slice(unchanged);
   return {
     layers: [...stored.slice(0, unchanged), ...own],

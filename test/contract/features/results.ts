@@ -113,18 +113,30 @@ export const RESULT_CASES = {
     },
   },
   squash: {
-    ask: ({ base, nonce }) => ({
-      files: { file: nonce },
-      lines: [`FROM ${base}`, 'COPY file /one', 'COPY file /two', `RUN rm /one; echo ${nonce} > /three`],
-      request: { squash: true },
+    ask: (contract) => ({
+      files: { file: contract.nonce },
+      lines: [
+        `FROM ${contract.base}`,
+        'COPY file /one',
+        'COPY file /two',
+        `RUN rm /one; echo ${contract.nonce} > /three`,
+      ],
+      request: {
+        squash: true,
+        outputs: [{ kind: 'oci', destination: pathOf(contract), tar: false, compression: 'none' }],
+      },
     }),
-    observe: async ({ subject, base }, ask) => {
+    observe: async (contract, ask) => {
+      const { subject, base } = contract;
       const plain = await subject.build({ lines: [`FROM ${base}`] });
       const { result } = await subject.build(ask);
       expect(result.layers).toHaveLength(plain.result.layers.length + 1);
       expect(result.layers.slice(0, -1).map(({ diffId }) => diffId)).toEqual(
         plain.result.layers.map(({ diffId }) => diffId),
       );
+      // Nothing of what came and went, and nothing of how the step was run.
+      const names = readTar(readLayout(pathOf(contract)).layers.at(-1)!.path).map(({ path }) => path);
+      expect(names).toEqual(['three', 'two']);
     },
   },
   'squash-since': {
