@@ -17,6 +17,8 @@ export interface Refusal {
   readonly text: string;
   /** From `Retry-After`. */
   readonly retryAfterMs: number | undefined;
+  /** What the registry says of its limit (`ratelimit-limit`, `ratelimit-remaining`), as a sentence. */
+  readonly quota: string | undefined;
 }
 
 /** The refusal that an error was made of. */
@@ -68,7 +70,22 @@ export async function readRefusal(
     retryAfterMs: parseRetryAfter(response.header('retry-after'), timing.now()),
     codes: errors.map(({ code }) => code).filter((code) => code !== ''),
     text: shorten(redactor.redact(shown).replace(/\s+/g, ' ')),
+    quota: quotaOf(response),
   };
+}
+
+/** `ratelimit-limit: 100;w=21600` (Docker Hub) or without the window (the draft of the IETF): so many in so many seconds. */
+function quotaOf(response: HttpResponse): string | undefined {
+  const [, limit, window] = /^(\d+)(?:;w=(\d+))?/.exec(response.header('ratelimit-limit') ?? '') ?? [];
+  if (limit === undefined) return undefined;
+  const left = /^\d+/.exec(response.header('ratelimit-remaining') ?? '')?.[0];
+  const time = window === undefined ? '' : ` in ${formatWindow(Number(window))}`;
+  return `It allows ${limit} requests${time}${left === undefined ? '' : `; ${left} are left`}.`;
+}
+
+function formatWindow(seconds: number): string {
+  if (seconds >= 3600 && seconds % 3600 === 0) return seconds === 3600 ? 'an hour' : `${seconds / 3600} hours`;
+  return `${seconds} seconds`;
 }
 
 interface ProtocolError {
@@ -158,9 +175,9 @@ function unauthorizedError(
   });
 }
 
-function rateLimitHint({ retryAfterMs }: Refusal, { endpoint }: RefusedRequest): string {
+function rateLimitHint({ retryAfterMs, quota }: Refusal, { endpoint }: RefusedRequest): string {
   const wait = retryAfterMs === undefined ? 'Wait' : `Wait ${Math.ceil(retryAfterMs / 1000)} seconds`;
-  return `${wait} and try again. Most registries allow more after \`zlayer login ${endpoint.registry}\`.`;
+  return `${quota === undefined ? '' : `${quota} `}${wait} and try again. Most registries allow more after \`zlayer login ${endpoint.registry}\`.`;
 }
 
 function protocolHint({ status }: Refusal, { endpoint }: RefusedRequest): string | undefined {

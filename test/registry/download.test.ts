@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/core/index.ts';
 import type { RegistryClientOptions } from '../../src/registry/index.ts';
 import { type FaultRegistry, type FaultRegistryOptions, startFaultRegistry } from './fault-registry.ts';
 import { createTestContext } from './memory-sink.ts';
@@ -244,6 +245,30 @@ describe('mirrors', () => {
     const context = createTestContext();
     expect((await client.resolve(reference, context)).size).toBeGreaterThan(0);
     expect((await collect(client.fetchBlob(reference, blob, context))).equals(BYTES)).toBe(true);
+  });
+
+  it('take over from one another in the middle of a blob, the registry itself last', async () => {
+    const mirrors = [await startFaultRegistry(), await startFaultRegistry()];
+    const origin = await startFaultRegistry();
+    const [first, second] = mirrors as [FaultRegistry, FaultRegistry];
+    const { client } = createTestClient({
+      hosts: { [origin.host]: { mirrors: ['127.0.0.1:1', first.url, second.url] } },
+      maxAttempts: 2,
+    });
+    closers.push(client.close, origin.close, ...mirrors.map(({ close }) => close));
+    for (const registry of [...mirrors, origin]) registry.putBlob('app', BYTES);
+    const cut = Math.floor(BYTES.length / 3);
+    for (const registry of mirrors) {
+      registry.inject({ path: /blobs/, change: (answer) => ({ ...answer, cutAfter: cut }) });
+      registry.inject({ path: /blobs/, times: 9, answer: { status: 503 } });
+    }
+    const blob = { digest: digestOf(BYTES), sizeBytes: BYTES.length };
+    const reference = referenceTo(origin.host, 'app:1');
+    expect((await collect(client.fetchBlob(reference, blob, createTestContext()))).equals(BYTES)).toBe(true);
+    const ranges = [first, second, origin].map(
+      ({ requests }) => requests.find(({ path }) => path !== '/v2/')?.headers.range,
+    );
+    expect(ranges).toEqual([undefined, `bytes=${cut}-`, `bytes=${2 * cut}-`]);
   });
 
   it('are not asked again when they sent wrong bytes', async () => {

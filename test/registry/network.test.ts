@@ -13,7 +13,7 @@ import { createTestContext } from './memory-sink.ts';
 import { createTestClient, failureOf, referenceTo } from './test-client.ts';
 
 /** A proxy that leads every host name to one server, and notes what it was asked. */
-async function startProxy(target: string) {
+async function startProxy(target: string, { connectStatus = 200 }: { readonly connectStatus?: number } = {}) {
   const seen: Array<{ readonly method: string; readonly url: string; readonly authorization: string | undefined }> = [];
   const sockets = new Set<Socket>();
   const [hostname = '', port = ''] = target.split(':');
@@ -36,6 +36,10 @@ async function startProxy(target: string) {
   server.on('connection', (socket) => sockets.add(socket));
   server.on('connect', (incoming: IncomingMessage, client: Socket) => {
     note(incoming);
+    if (connectStatus !== 200) {
+      client.end(`HTTP/1.1 ${connectStatus} No\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
     const upstream = connect(Number(port), hostname, () => {
       client.write('HTTP/1.1 200 OK\r\n\r\n');
       client.pipe(upstream).pipe(client);
@@ -131,10 +135,26 @@ describe.skipIf(missing.length > 0)('registry client over TLS and proxies', () =
     ]);
   });
 
-  it('leaves out the hosts of NO_PROXY, and loopback', async () => {
+  it('asks loopback without the proxy', async () => {
     const { registry, proxy, client, context } = await setUp({ tls }, {});
     await client.fetchManifest(referenceTo(registry.host, 'app:1'), context);
     expect(proxy.seen).toEqual([]);
+  });
+
+  it('tells what a proxy answers that opens no tunnel, and nothing of its password', async () => {
+    const proxy = await startProxy('127.0.0.1:1', { connectStatus: 407 });
+    const { client } = createTestClient({ env: { https_proxy: proxy.url } });
+    closers.push(client.close, proxy.close);
+    const error = await failureOf(client.fetchManifest(referenceTo(HOST, 'app:1'), createTestContext()));
+    expect([error.code, error.message]).toEqual(['REGISTRY_UNAVAILABLE', expect.stringContaining('answered 407')]);
+    expect(`${error.message}${error.hint}`).not.toContain('proxy-pass');
+    expect(proxy.seen).toHaveLength(1);
+  });
+
+  it('keeps a tunnel for the next request', async () => {
+    const { proxy, client, reference, context } = await setUp({ tls }, { [HOST]: { ca: tls.cert } });
+    for (let count = 0; count < 3; count += 1) await client.fetchManifest(reference, context);
+    expect(proxy.seen).toHaveLength(1);
   });
 
   it('presents the certificate of the host to the registry', async () => {

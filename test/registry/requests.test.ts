@@ -62,6 +62,18 @@ describe('retries', () => {
     expect(sleeps).toEqual([]);
   });
 
+  it.each([
+    [
+      { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '0;w=21600' },
+      'It allows 100 requests in 6 hours; 0 are left.',
+    ],
+    [{ 'ratelimit-limit': '10', 'ratelimit-reset': '9' }, 'It allows 10 requests.'],
+  ])('tells what limit the registry names in %j', async (headers, sentence) => {
+    const { registry, client, reference, context } = await setUp();
+    registry.inject({ path: /manifests/, times: 9, answer: { status: 429, headers } });
+    expect((await failureOf(client.fetchManifest(reference, context))).hint).toContain(sentence);
+  });
+
   it('ends after the attempts allowed, with the last answer in the error', async () => {
     const { registry, client, reference, context } = await setUp({}, { maxAttempts: 3 });
     registry.inject({
