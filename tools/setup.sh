@@ -40,6 +40,9 @@ mmdebstrap mmdebstrap
 zstd zstd
 useradd passwd
 openssl openssl
+ssh-add openssh-client
+ssh-agent openssh-client
+ldd libc-bin
 ps procps
 qemu-aarch64-static qemu-user-static
 '

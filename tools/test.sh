@@ -44,6 +44,16 @@ add_report() {
   count $numbers
 }
 
+# Says what a run has left in its temporary directory, or running there.
+tell_left() {
+  local left process
+  left=$(ls -A "$1")
+  for process in $(grep -lsF -f <(printf '%s' "$1") /proc/[0-9]*/cmdline /proc/[0-9]*/environ); do
+    left+=" [$(tr '\0' ' ' < "$process" | head -c 200)]"
+  done
+  [ -z "$left" ] || printf 'LEFT BEHIND: %s\n' "$left"
+}
+
 finish() {
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   [ "$failed" = 0 ] || exit 1
@@ -98,6 +108,7 @@ vitest=(timeout --kill-after=20 780 node node_modules/vitest/vitest.mjs run --re
 say "tests as $(id -un)"
 TMPDIR=$scratch/tmp "${vitest[@]}" --outputFile.json="$scratch/own.json" "${suites[@]}" < /dev/null
 add_report "$scratch/own.json"
+tell_left "$scratch/tmp"
 
 if [ "$(id -u)" = 0 ]; then
   say "tests as $user"
@@ -118,5 +129,6 @@ if [ "$(id -u)" = 0 ]; then
     XDG_RUNTIME_DIR="$scratch/run" \
     "${vitest[@]}" --project host --outputFile.json="$copy/report.json" "${suites[@]}" < /dev/null)
   add_report "$copy/report.json"
+  tell_left "$scratch/user"
 fi
 finish
