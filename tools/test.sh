@@ -49,7 +49,8 @@ tell_left() {
   local left process
   left=$(ls -A "$1")
   for process in $(grep -lsF -f <(printf '%s' "$1") /proc/[0-9]*/cmdline /proc/[0-9]*/environ); do
-    left+=" [$(tr '\0' ' ' < "$process" | head -c 200)]"
+    # Never what its environment holds.
+    left+=" [$(tr '\0' ' ' < "${process%/*}/cmdline" | head -c 200)]"
   done
   [ -z "$left" ] || printf 'LEFT BEHIND: %s\n' "$left"
 }
