@@ -117,10 +117,9 @@ describe.skipIf(skip)('an image for three architectures', () => {
   async function unpack(platform: string): Promise<string> {
     const folder = join(root, `pulled-${platform.replaceAll('/', '-')}`);
     const pulled = createZlayer(join(folder, 'store'));
-    await pulled.run(['pull', '--platform', platform, name]);
     writeFileSync(join(folder, 'Dockerfile'), `FROM ${name}\n`);
     const rootfs = join(folder, 'rootfs');
-    await pulled.run(['build', '--pull=never', '--platform', platform, '-o', rootfs, folder]);
+    await pulled.run(['build', '--platform', platform, '-o', rootfs, folder]);
     return rootfs;
   }
 
