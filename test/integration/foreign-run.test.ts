@@ -117,6 +117,7 @@ describe.skipIf(skip)('an image for three architectures', () => {
   async function unpack(platform: string): Promise<string> {
     const folder = join(root, `pulled-${platform.replaceAll('/', '-')}`);
     const pulled = createZlayer(join(folder, 'store'));
+    mkdirSync(folder);
     writeFileSync(join(folder, 'Dockerfile'), `FROM ${name}\n`);
     const rootfs = join(folder, 'rootfs');
     await pulled.run(['build', '--platform', platform, '-o', rootfs, folder]);
