@@ -3,8 +3,18 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { PURE } from './tools/architecture.mjs';
 
-/** The files that take longest, in tens of seconds: begun first, so that no worker waits for the last of them. */
-const LONG = ['test/e2e/cases', 'test/contract/buildah-cli', 'test/e2e/kill', 'test/differential/differential'];
+/** The files that take longest, ten seconds and more: begun first, so that no worker waits for the last of them. */
+const LONG = [
+  'test/e2e/cases',
+  'test/contract/buildah-cli',
+  'test/differential/differential',
+  'test/e2e/kill',
+  'test/contract/buildah-sidecar',
+  'test/contract/native',
+  'test/buildd/lifecycle',
+  'test/buildd/two-hosts',
+  'test/e2e/interop',
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
