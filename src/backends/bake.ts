@@ -4,6 +4,7 @@ import {
   type BuildEvent,
   type Digest,
   digestOf,
+  formatPlatform,
   isBuildError,
   type RunContext,
   throwIfCancelled,
@@ -14,6 +15,7 @@ import { defaultParallelism } from './default-parallelism.ts';
 import { observeBuild } from './observe-build.ts';
 import { checkConsistency } from './request/check-consistency.ts';
 import { loadRequest } from './request/load-request.ts';
+import { platformsOf } from './request/request-platforms.ts';
 import { runTargets, type TargetVerdict } from './run-targets.ts';
 import type { BackendKind } from './selection/kinds.ts';
 import type { BuildRequest, BuildResult, LoadedRequest } from './types.ts';
@@ -118,6 +120,7 @@ async function bakeWith(
   const needs = new Map(requests.map(([name, target]) => [name, targetsNeededBy(target)]));
   const needed = new Set([...needs.values()].flat());
   const targets = new Map(requests.map(([name, target]) => [name, needed.has(name) ? withImage(target) : target]));
+  checkPlatforms(targets, needs);
   // Everything is read and checked before the first step of any target runs.
   const loaded = await runTargets<LoadedRequest>({
     ...limits,
@@ -182,6 +185,30 @@ function namingTargets(context: RunContext, built: ReadonlyMap<string, BuildResu
         : event,
     );
   return { ...context, emit };
+}
+
+/** @throws BuildError `BAKE_INVALID` where a target's base is not made for all of its platforms. */
+function checkPlatforms(
+  targets: ReadonlyMap<string, BakeTargetRequest>,
+  needs: ReadonlyMap<string, readonly string[]>,
+): void {
+  const platformTexts = (target: BakeTargetRequest): readonly string[] => platformsOf(target).map(formatPlatform);
+  for (const [name, needed] of needs) {
+    for (const each of needed) {
+      const base = targets.get(each);
+      if (base === undefined) continue;
+      const made = platformTexts(base);
+      const missing = platformTexts(targets.get(name)!).find((platform) => !made.includes(platform));
+      if (missing === undefined) continue;
+      throw new BuildError(
+        'BAKE_INVALID',
+        `The target "${name}" is for ${missing}, and needs "${each}", which is not.`,
+        {
+          hint: `Give both the same platforms; "${each}" has ${made.join(', ')}.`,
+        },
+      );
+    }
+  }
 }
 
 /** What others need has to be an image here, whatever else it is asked to be: one that is only pushed may stay elsewhere. */
