@@ -9,6 +9,9 @@ import { BACKEND_OPTION, DATA_DIR_OPTION, PROGRESS_OPTION } from '../options/sha
 export const pullCommand = defineCommand({
   name: 'pull',
   summary: 'Fetch an image from a registry into the store',
+  details: [
+    "A name without a registry is Docker Hub's. With ZLAYER_SHORT_NAMES=containers it is what registries.conf makes of it (aliases, unqualified-search-registries), here and in the FROM of builds.",
+  ],
   positionals: { usage: 'NAME[:TAG|@DIGEST]', min: 1, max: 1, complete: 'image' },
   options: {
     platform: {
