@@ -48,9 +48,9 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   BACKEND_UNAVAILABLE:
     'The backend that was asked for cannot be used here: its program, its daemon or its host is missing.',
   BACKEND_FAILED: 'The program or the daemon behind a backend failed in a way that has no code of its own.',
-  BAKE_INVALID: 'A bake or compose file cannot be read, or names something that is not there.',
+  BAKE_INVALID: 'A bake, compose or config file cannot be read or run, or names something that is not there.',
   HOST_LACKS: 'This machine lacks something that the build needs: a program, a namespace, a permission.',
-  NOT_ALLOWED: "The build daemon's operator has not allowed what was asked for.",
+  NOT_ALLOWED: "The build daemon's operator, or --allow of `zlayer bake`, has not granted what was asked for.",
   BUILD_NOT_FOUND: 'The build daemon has no such build of this client, or has it no more.',
   EVENTS_LOST: 'The build daemon no longer has the events of a build from where they were wanted.',
   DAEMON_STOPPING: 'The build daemon is about to end and takes no new work.',
