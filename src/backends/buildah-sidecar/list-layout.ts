@@ -87,7 +87,10 @@ async function toTree(files: ReadonlyMap<string, ContentFile>): Promise<ListedTr
     entries.set(path, { ...PLAIN, path: Buffer.from(path), type: TreeEntry_Type.FILE, ...content });
   }
   const paths = [...entries.keys()].sort();
-  return { entries: paths.map((path) => entries.get(path)!), contents };
+  return {
+    entries: () => paths.map((path) => entries.get(path)!),
+    find: (wanted) => new Map([...contents].filter(([digest]) => wanted.has(digest))),
+  };
 }
 
 /** That of a blob is in its name; what it really is, the daemon finds out. */

@@ -32,7 +32,8 @@ export interface UploadInput {
 export async function uploadTree({ client }: Connection, input: UploadInput, context: RunContext): Promise<string> {
   const { signal } = context;
   const { tree, missing } = await client.offerTree(messagesOf(input.tree), { signal });
-  const files = missing.map((content) => toMissing(input.tree, content));
+  const found = input.tree.find(new Set(missing.map(({ digest }) => Buffer.from(digest).toString('hex'))));
+  const files = missing.map((content) => toMissing(found, content));
   if (files.length === 0) return tree;
   const progress = createProgress(input.name, files, context);
   await client.uploadContent(chunksOf(files, progress, context), { signal });
@@ -40,10 +41,15 @@ export async function uploadTree({ client }: Connection, input: UploadInput, con
   return tree;
 }
 
-async function* messagesOf({ entries }: ListedTree): AsyncGenerator<MessageInput<typeof TreeEntriesSchema>> {
-  for (let at = 0; at < entries.length; at += ENTRIES_PER_MESSAGE) {
-    yield { entries: entries.slice(at, at + ENTRIES_PER_MESSAGE) };
+async function* messagesOf(tree: ListedTree): AsyncGenerator<MessageInput<typeof TreeEntriesSchema>> {
+  let entries = [];
+  for (const entry of tree.entries()) {
+    entries.push(entry);
+    if (entries.length < ENTRIES_PER_MESSAGE) continue;
+    yield { entries };
+    entries = [];
   }
+  if (entries.length > 0) yield { entries };
 }
 
 interface Missing {
@@ -52,8 +58,8 @@ interface Missing {
   readonly file: ContentFile;
 }
 
-function toMissing({ contents }: ListedTree, { digest, have }: MissingContent): Missing {
-  const file = contents.get(Buffer.from(digest).toString('hex'));
+function toMissing(found: ReadonlyMap<string, ContentFile>, { digest, have }: MissingContent): Missing {
+  const file = found.get(Buffer.from(digest).toString('hex'));
   if (file === undefined)
     throw new BuildError('BACKEND_FAILED', 'The build daemon asks for a file that was not offered.');
   // What it has of a longer file is not ours.

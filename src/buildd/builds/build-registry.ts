@@ -5,6 +5,7 @@ import { BuildEventSchema, type BuildRequest as WireRequest } from '../../rpc/in
 import type { Activity } from '../activity.ts';
 import type { ClientContexts } from '../contexts/client-contexts.ts';
 import type { DaemonLog } from '../daemon-log.ts';
+import { relieveMemory } from '../relieve-memory.ts';
 import { type ClientQuestions, createClientQuestions } from '../sessions/ask-client.ts';
 import { type EventLog, openEventLog } from './event-log.ts';
 import { type RunBuildDeps, runBuild } from './run-build.ts';
@@ -211,6 +212,7 @@ function startBuild(deps: BuildRegistryDeps, input: Start): StartedBuild {
     });
     endWork();
     rest();
+    relieveMemory();
   };
   log.info('build started', { build: id, client: identity.slice(0, 12), tags: loggedTags(message) });
   controller.signal.addEventListener('abort', () => questions.close(controller.signal.reason as BuildError), {

@@ -8,6 +8,7 @@ import {
 } from '../../rpc/index.ts';
 import type { ContentPiece } from '../contexts/receive-contents.ts';
 import type { TreeEntry } from '../contexts/tree-entry.ts';
+import { relieveMemory } from '../relieve-memory.ts';
 import { type DaemonState, doWork, identityOf } from './daemon-state.ts';
 
 type Methods = Pick<ServiceImplementation<typeof BuildService>, 'offerTree' | 'uploadContent'>;
@@ -18,6 +19,7 @@ export function createContextMethods(state: DaemonState): Methods {
     offerTree: (messages, call) =>
       doWork(state, { kind: 'upload', call }, async () => {
         const { tree, missing } = await state.contexts.of(identityOf(call)).offer(entriesOf(messages));
+        relieveMemory();
         return {
           tree,
           missing: missing.map(({ digest, have }) => ({ digest: Buffer.from(digest, 'hex'), have: BigInt(have) })),
@@ -26,6 +28,7 @@ export function createContextMethods(state: DaemonState): Methods {
     uploadContent: (messages, call) =>
       doWork(state, { kind: 'upload', call }, async () => {
         const { contents, bytes } = await state.contexts.of(identityOf(call)).upload(piecesOf(messages));
+        relieveMemory();
         return { contents: BigInt(contents), bytes: BigInt(bytes) };
       }),
   };
