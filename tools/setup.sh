@@ -33,6 +33,7 @@ ip iproute2
 '
 test_programs='
 buildah buildah
+crun crun
 skopeo skopeo
 umoci umoci
 docker-registry docker-registry
