@@ -233,6 +233,10 @@ describe.skipIf(missing !== undefined)('cache mounts that travel', () => {
     const file = join(home, 'a-file');
     writeFileSync(file, '');
     const target = { kind: 'local', directory: file } as const;
+    const steps = { ...target, mode: 'max' } as const;
+    await expect(run(one, 'true', { cacheTo: [steps], cacheMountsTo: [target] })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
     await expect(run(one, `${npm} echo 1 > /c/a`, { cacheMountsTo: [target] })).rejects.toMatchObject({
       code: 'OUTPUT_FAILED',
     });

@@ -2,7 +2,7 @@ import type { Entry } from '../../archive/index.ts';
 import type { BytePath, RunContext } from '../../core/index.ts';
 import type { CacheLocation, CacheTarget } from '../types.ts';
 
-/** Where the content of cache mounts comes from. */
+/** Where the content of cache mounts comes from. Results of steps lie elsewhere: under another tag, name or scope. */
 export type CacheMountsLocation = CacheLocation & {
   /** Ids of the mounts that it is for; default all. */
   readonly ids?: readonly string[];

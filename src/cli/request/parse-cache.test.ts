@@ -95,7 +95,17 @@ describe('parseCacheMountsFrom()', () => {
   it('reads places as parseCacheFrom() does, with ids', () => {
     expect(parseCacheMountsFrom(['r.example.com/mounts', 'type=local,src=dir,ids=npm|/root/.cache'])).toEqual([
       { kind: 'registry', reference: 'r.example.com/mounts' },
-      { kind: 'local', directory: 'dir', ids: ['npm', '/root/.cache'] },
+      { kind: 'local', directory: 'dir', tag: 'cache-mounts', ids: ['npm', '/root/.cache'] },
+    ]);
+  });
+
+  it('gives places with room for several caches another default name than caches of steps have', () => {
+    const texts = ['type=gha', 'type=s3,bucket=b,region=r', 'type=local,src=d,tag=own', 'type=gha,scope=own'];
+    expect(parseCacheMountsFrom(texts)).toEqual([
+      { kind: 'gha', scope: 'cache-mounts' },
+      { kind: 's3', bucket: 'b', region: 'r', name: 'cache-mounts' },
+      { kind: 'local', directory: 'd', tag: 'own' },
+      { kind: 'gha', scope: 'own' },
     ]);
   });
 });

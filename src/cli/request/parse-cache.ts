@@ -67,11 +67,11 @@ export function parseCacheTo(texts: readonly string[]): readonly CacheTarget[] {
   });
 }
 
-/** Reads `--cache-mounts-from`: as `--cache-from`, with `ids=A|B`. @throws BuildError as `parseCacheFrom`. */
+/** Reads `--cache-mounts-from`: as `--cache-from`, with `ids=A|B`, and a default name of its own. @throws BuildError as `parseCacheFrom`. */
 export function parseCacheMountsFrom(texts: readonly string[]): readonly CacheMountsLocation[] {
   return texts.map((text) => {
     const cache = readAttributes(text, '--cache-mounts-from', ['ids']);
-    return { ...toLocation(cache), ...toIds(cache.attributes) };
+    return { ...toMountsLocation(cache), ...toIds(cache.attributes) };
   });
 }
 
@@ -85,12 +85,29 @@ export function parseCacheMountsTo(texts: readonly string[]): readonly CacheMoun
     const cache = readAttributes(text, '--cache-mounts-to', ['ids', 'max-size', ...WRITING]);
     const maxSize = cache.attributes.get('max-size');
     return {
-      ...toLocation(cache),
+      ...toMountsLocation(cache),
       ...toIds(cache.attributes),
       ...(maxSize === undefined ? {} : { maxSizeBytes: parseSize(maxSize, '--cache-mounts-to max-size=') }),
       ...toWriting(cache.attributes, text),
     };
   });
+}
+
+/** What a place calls cache mounts that have no name: those of caches of steps, which may lie beside them, have another. */
+const MOUNTS_NAME = 'cache-mounts';
+
+function toMountsLocation(cache: Parameters<typeof toLocation>[0]): CacheLocation {
+  const location = toLocation(cache);
+  switch (location.kind) {
+    case 'registry':
+      return location;
+    case 'local':
+      return { tag: MOUNTS_NAME, ...location };
+    case 's3':
+      return { name: MOUNTS_NAME, ...location };
+    case 'gha':
+      return { scope: MOUNTS_NAME, ...location };
+  }
 }
 
 function toIds(attributes: Attributes): Pick<CacheMountsLocation, 'ids'> {
