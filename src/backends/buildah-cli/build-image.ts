@@ -6,6 +6,7 @@ import { CONTEXT_NAME, localName, type Vertex, type VertexId } from '../../graph
 import { encodeConfig, type ImageConfig, MEDIA_TYPES } from '../../oci/index.ts';
 import type { Lease, Store } from '../../store/index.ts';
 import { defaultParallelism } from '../default-parallelism.ts';
+import { annotationsAt } from '../request/annotations.ts';
 import { checkConsistency } from '../request/check-consistency.ts';
 import { type LoweredBuild, lowerPlatforms } from '../request/lower-platforms.ts';
 import type { LoweredRequest } from '../request/lower-request.ts';
@@ -15,7 +16,7 @@ import { sourceDateEpochOf } from '../request/source-date-epoch.ts';
 import { watchWarnings } from '../request/watch-warnings.ts';
 import type { BuildResult, ContextDirectory, LoadedRequest } from '../types.ts';
 import { buildStages } from './build-stages.ts';
-import { checkSayable } from './check-sayable.ts';
+import { checkAnnotations, checkSayable } from './check-sayable.ts';
 import { createDeliverer } from './deliver-files.ts';
 import { chainOf, finalImage } from './final-image.ts';
 import { finishLayers } from './finish-layers.ts';
@@ -48,6 +49,7 @@ export interface BuildDeps {
  */
 export async function buildImage(deps: BuildDeps, loaded: LoadedRequest, context: RunContext): Promise<BuildResult> {
   checkConsistency(loaded.request);
+  checkAnnotations(loaded.request);
   const lease = await deps.store.openLease();
   const workDir = await deps.store.makeTempDir('buildah-');
   try {
@@ -147,7 +149,8 @@ async function finish(job: Job, finishing: Finishing, context: RunContext): Prom
   };
   const { layers, blobs } = await finishLayers({ ...job, env }, input, context);
   const image = finalImage({ lowered: each, built: stored, layers, request, clockMs, fixedClock });
-  return { image, blobs, platform: each.platform };
+  const annotations = annotationsAt(request, 'manifest-descriptor', each.platform);
+  return { image, blobs, platform: each.platform, annotations };
 }
 
 /** What buildah has of an image before it is finished. */

@@ -1,5 +1,7 @@
 import { BuildError } from '../../core/index.ts';
 import type { ExecMount, ExecOp, Graph, Vertex } from '../../graph/index.ts';
+import { annotationsAt } from '../request/annotations.ts';
+import type { BuildRequest } from '../types.ts';
 import { isPlain } from './render-mount.ts';
 
 const SHELL_NAME = /^[A-Za-z_]\w*$/;
@@ -17,6 +19,18 @@ export function checkSayable(graph: Graph, baseEnv: readonly string[]): void {
     for (const mount of op.mounts) checkMount(vertex, mount);
     checkVariables(vertex, op, inherited);
   }
+}
+
+/** @throws BuildError `UNSUPPORTED` for annotations of an index, which buildah's storage has no place for. */
+export function checkAnnotations(request: BuildRequest): void {
+  if (Object.keys(annotationsAt(request, 'index')).length === 0) return;
+  throw new BuildError(
+    'UNSUPPORTED',
+    "The backend buildah-cli cannot annotate an index: buildah's lists have no place for it.",
+    {
+      hint: 'Annotate the manifests, or use --backend native.',
+    },
+  );
 }
 
 function checkMount(vertex: Vertex, mount: ExecMount): void {

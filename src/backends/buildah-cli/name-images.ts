@@ -11,6 +11,8 @@ export interface FinishedImage {
   readonly image: AssembledImage;
   readonly platform: Platform;
   readonly blobs: ImageToImport['blobs'];
+  /** Of the entry of a list. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 interface NameDeps {
@@ -62,7 +64,12 @@ async function nameList(
     () => undefined,
   );
   const list = (await call(['manifest', 'create', name])).trim();
-  for (const id of ids) await call(['manifest', 'add', name, `containers-storage:@${id}`]);
+  for (const [index, id] of ids.entries()) {
+    const annotations = Object.entries(images[index]!.annotations).map(
+      ([key, value]) => `--annotation=${key}=${value}`,
+    );
+    await call(['manifest', 'add', ...annotations, name, `containers-storage:@${id}`]);
+  }
   const { descriptor } = await readListDocument(deps, list, context);
   await giveNames(deps, { id: list, references }, context);
   if (references.length > 0) await call(['manifest', 'rm', name]);
