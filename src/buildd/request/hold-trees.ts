@@ -1,3 +1,4 @@
+import { isBuildError } from '../../core/index.ts';
 import type { BuildRequest as WireRequest } from '../../rpc/index.ts';
 import type { ClientContexts } from '../contexts/client-contexts.ts';
 
@@ -5,7 +6,7 @@ import type { ClientContexts } from '../contexts/client-contexts.ts';
  * Opens all uploaded trees that a request names, so that nothing of them is collected while the build waits for its turn.
  *
  * @returns gives them back.
- * @throws BuildError `CONTEXT_INVALID` for one that is not here, or not whole; `STORE_FULL`.
+ * @throws BuildError `STORE_FULL`, `CANCELLED`. One that is not here, or not whole, is told of when the request is read.
  */
 export async function holdTrees(
   contexts: ClientContexts,
@@ -17,12 +18,19 @@ export async function holdTrees(
     for (const call of releases.splice(0)) call();
   };
   try {
-    for (const tree of treesOf(message)) releases.push((await contexts.openTree(tree, signal)).release);
+    for (const tree of treesOf(message)) {
+      const opened = await contexts.openTree(tree, signal).catch(ifNotHere);
+      if (opened !== undefined) releases.push(opened.release);
+    }
     return release;
   } catch (error) {
     release();
     throw error;
   }
+}
+
+function ifNotHere(error: unknown): undefined {
+  if (!isBuildError(error, 'CONTEXT_INVALID')) throw error;
 }
 
 /** What is no tree's name is told of when the request is read. */
