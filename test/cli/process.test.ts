@@ -28,6 +28,7 @@ export function createServices() {
       if (request.target === 'forgotten') clearInterval(alive);
     });
   const openStore = async () => ({
+    root: '/nowhere',
     images: { list: async () => Array.from({ length: 20000 }, (_, i) => ({ reference: 'docker.io/library/app:' + i, descriptor: { digest: 'sha256:' + '0'.repeat(64), size: 1, mediaType: 'x' }, updatedMs: 0 })) },
     blobs: { read: async () => { throw new Error('missing'); } },
   });
