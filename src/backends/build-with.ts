@@ -100,10 +100,24 @@ function unavailable({ name }: BuildBackend, reasons: readonly string[]): BuildE
   });
 }
 
-/** @throws BuildError `USAGE` for a push of an image without a name. */
+/** @throws BuildError `USAGE` for a push of an image without a name, and for one by digest to a name with a tag. */
 export function checkPush(request: BuildRequest): void {
-  if (!isPushed(request) || (request.tags ?? []).length > 0) return;
-  throw new BuildError('USAGE', 'There is nothing to push: the image has no name.', { hint: 'Name it with -t NAME.' });
+  if (!isPushed(request)) return;
+  const { tags = [] } = request;
+  if (tags.length === 0) {
+    throw new BuildError('USAGE', 'There is nothing to push: the image has no name.', {
+      hint: 'Name it with -t NAME.',
+    });
+  }
+  const tagged = isPushedByDigest(request) ? tags.find((name) => /[:@][^/]*$/.test(name)) : undefined;
+  if (tagged === undefined) return;
+  throw new BuildError('USAGE', `The image is to be pushed by its digest, and the name ${tagged} has a tag.`, {
+    hint: 'Name the repository alone, or leave out push-by-digest.',
+  });
+}
+
+function isPushedByDigest({ outputs = [] }: BuildRequest): boolean {
+  return outputs.some((output) => output.kind === 'image' && output.pushByDigest === true);
 }
 
 function isPushed({ push, outputs = [] }: BuildRequest): boolean {
@@ -125,9 +139,10 @@ async function pushNames(
   const compression = output === undefined ? {} : compressionOf(output);
   const { credentials } = request;
   const signIns = credentials === undefined ? {} : { credentials };
+  const byDigest = isPushedByDigest(request) ? { byDigest: true } : {};
   const pushed: ImageReceipt[] = [];
   for (const destination of references) {
-    pushed.push(await backend.pushImage({ image, destination, ...signIns, ...compression }, context));
+    pushed.push(await backend.pushImage({ image, destination, ...byDigest, ...signIns, ...compression }, context));
   }
   return pushed;
 }

@@ -48,7 +48,12 @@ export interface LayerCompression {
  * is there of docker, podman and containerd.
  */
 export type OutputInput =
-  | ({ readonly kind: 'image'; readonly push?: boolean } & LayerCompression)
+  | ({
+      readonly kind: 'image';
+      readonly push?: boolean;
+      /** What is pushed gets no tag: the repositories that the request's names tell have it by its digest. */
+      readonly pushByDigest?: boolean;
+    } & LayerCompression)
   | ({ readonly kind: 'oci'; readonly destination: string; readonly tar: boolean } & LayerCompression)
   | ({ readonly kind: 'docker'; readonly destination: string } & LayerCompression)
   | { readonly kind: 'load'; readonly engine?: EngineKind }
@@ -286,6 +291,8 @@ export interface PushImageInput extends LayerCompression {
   readonly image: string;
   /** Default: the image's own name. */
   readonly destination?: string;
+  /** Sets no tag. The receipt's reference has the digest in place of it. */
+  readonly byDigest?: boolean;
   readonly credentials?: Readonly<Record<string, Credentials>>;
 }
 

@@ -69,6 +69,8 @@ export interface ConfigTarget {
   readonly output?: readonly ConfigOutput[];
   readonly cacheFrom?: readonly ConfigCache[];
   readonly cacheTo?: readonly ConfigCache[];
+  readonly cacheMountsFrom?: readonly ConfigCache[];
+  readonly cacheMountsTo?: readonly ConfigCache[];
   readonly secret?: readonly ConfigSecret[];
   readonly ssh?: readonly string[];
   readonly network?: 'default' | 'none' | 'host';

@@ -34,6 +34,9 @@ export interface BakeTarget {
   readonly args?: Readonly<Record<string, string>>;
   readonly 'cache-from'?: readonly string[];
   readonly 'cache-to'?: readonly string[];
+  /** Not buildx's: as the options of `zlayer build`. */
+  readonly 'cache-mounts-from'?: readonly string[];
+  readonly 'cache-mounts-to'?: readonly string[];
   readonly context?: string;
   readonly contexts?: Readonly<Record<string, string>>;
   readonly description?: string;
@@ -66,6 +69,8 @@ export const ATTRIBUTES = {
   attest: 'specs',
   'cache-from': 'specs',
   'cache-to': 'specs',
+  'cache-mounts-from': 'specs',
+  'cache-mounts-to': 'specs',
   call: 'text',
   context: 'text',
   contexts: 'map',

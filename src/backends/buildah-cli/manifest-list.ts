@@ -144,7 +144,12 @@ export async function removeFromList(
  */
 export async function pushList(
   deps: ListDeps & { readonly registry: LendRegistry },
-  input: { readonly list: string; readonly destination?: string; readonly credentials?: RequestCredentials },
+  input: {
+    readonly list: string;
+    readonly destination?: string;
+    readonly byDigest?: boolean;
+    readonly credentials?: RequestCredentials;
+  },
   context: RunContext,
 ): Promise<ImageReceipt> {
   const list = await inspectList(deps, input.list, context);
@@ -156,7 +161,11 @@ export async function pushList(
   const target = parseReference(input.destination ?? input.list);
   return withRegistry(deps.registry, input.credentials, (lend) => {
     const push = async (store: Store, descriptor: Descriptor): Promise<ImageReceipt> =>
-      pushLoaded({ store, client: await lend() }, { descriptor, target, compression: {} }, context);
+      pushLoaded(
+        { store, client: await lend() },
+        { descriptor, target, byDigest: input.byDigest ?? false, compression: {} },
+        context,
+      );
     return withLoadedImage(deps, { image: list.reference, work: push }, context);
   });
 }

@@ -30,14 +30,14 @@ export async function pushImage(deps: PushDeps, input: PushImageInput, context: 
   const { buildah } = deps;
   const entry = await findEntry(deps, input.image, context);
   const target = destinationOf(input);
-  const { credentials } = input;
+  const { credentials, byDigest = false } = input;
   if ((await imageOfEntry(buildah, entry, context)) === undefined) {
     const [list = input.image] = entry.references;
     const signIns = credentials === undefined ? {} : { credentials };
-    return pushList(deps, { list, destination: formatReference(target), ...signIns }, context);
+    return pushList(deps, { list, destination: formatReference(target), byDigest, ...signIns }, context);
   }
-  // To registries buildah compresses whatever it is told, and what they have of the base it leaves as it is.
-  if (input.compression === 'none' || input.forceCompression === true) {
+  // To registries buildah compresses whatever it is told, leaves what they have of the base as it is, and sets a tag.
+  if (input.compression === 'none' || input.forceCompression === true || byDigest) {
     return pushByOurselves(deps, { input, id: entry.id, target }, context);
   }
   const name = nameForBuildah(target);
@@ -93,7 +93,11 @@ async function push(deps: PushDeps, { input, id, target }: Push, context: RunCon
 function pushByOurselves(deps: PushDeps, { input, id, target }: Push, context: RunContext): Promise<ImageReceipt> {
   return withRegistry(deps.registry, input.credentials, (lend) => {
     const work = async (store: Store, descriptor: Descriptor): Promise<ImageReceipt> =>
-      pushLoaded({ store, client: await lend() }, { descriptor, target, compression: input }, context);
+      pushLoaded(
+        { store, client: await lend() },
+        { descriptor, target, byDigest: input.byDigest === true, compression: input },
+        context,
+      );
     return withLoadedImage(deps, { image: id, work }, context);
   });
 }

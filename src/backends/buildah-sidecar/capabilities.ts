@@ -12,6 +12,7 @@ const SINCE_2: readonly Feature[] = [
   'annotation-levels',
   'squash-since',
   'force-compression',
+  'push-by-digest',
 ];
 
 /** What only the extensions carry. */

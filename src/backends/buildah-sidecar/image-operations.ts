@@ -107,14 +107,22 @@ interface Push extends PushImageInput {
 }
 
 async function push({ client, inspected }: Connection, input: Push, { signal }: RunContext) {
-  const { image, destination, signIns, compression, compressionLevel = 0, forceCompression = false } = input;
+  const {
+    image,
+    destination,
+    signIns,
+    compression,
+    compressionLevel = 0,
+    forceCompression = false,
+    byDigest = false,
+  } = input;
   const auths = toAuths(signIns);
   const request = { image, destination: `docker://${destination}`, compression: compression ?? '' };
   if (inspected.protocol === 0) {
     const { pushedDigest } = await client.push({ ...request, ...authOf(auths) }, { signal });
     return { ...unknownReceipt(destination), ...digestOf(pushedDigest) };
   }
-  const extended = { ...request, credentials: auths, compressionLevel, forceCompression };
+  const extended = { ...request, credentials: auths, compressionLevel, forceCompression, byDigest };
   return toReceipt((await client.push(extended, { signal })).receipt);
 }
 

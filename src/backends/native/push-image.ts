@@ -27,15 +27,18 @@ export async function pushImage(deps: PushDeps, input: PushImageInput, context: 
 interface DescriptorPush extends LayerCompression {
   readonly descriptor: Descriptor;
   readonly reference: Reference;
+  readonly byDigest?: boolean;
   readonly credentials?: GivenCredentials;
 }
 
 /** Sends a manifest, or an index with all its members, under a name. Layers that neither end has come from where they are known to be. */
 export async function pushDescriptor(
   { store, registry }: PushDeps,
-  { descriptor, reference, credentials, ...compression }: DescriptorPush,
+  { descriptor, reference: named, byDigest = false, credentials, ...compression }: DescriptorPush,
   context: RunContext,
 ): Promise<ImageReceipt> {
+  const { registry: host, repository } = named;
+  const reference = byDigest ? { registry: host, repository, digest: descriptor.digest } : named;
   const { writeRegistryOutput } = await import('../../outputs/index.ts');
   const output = { descriptor, references: [reference], ...toOptions(compression, 'gzip') };
   const lease = await store.openLease();
@@ -43,7 +46,9 @@ export async function pushDescriptor(
     return await withRegistry(registry, credentials, async (client) => {
       const through = readOriginsThrough(store, client, context);
       const [pushed] = await writeRegistryOutput({ store: through, client: await client() }, output, context);
-      return receiptOf(formatReference(reference), pushed!.descriptor);
+      // Layers that were compressed on the way make it another manifest.
+      const { digest } = pushed!.descriptor;
+      return receiptOf(formatReference(byDigest ? { ...reference, digest } : reference), pushed!.descriptor);
     });
   } finally {
     await lease.release();

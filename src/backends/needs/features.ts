@@ -58,6 +58,7 @@ export const FEATURES = {
   'compression-zstd': '--output …,compression=zstd',
   'compression-none': '--output …,compression=none',
   'force-compression': '--output …,force-compression=true',
+  'push-by-digest': '--output type=registry,push-by-digest=true',
   'output-oci': '--output type=oci',
   'output-docker': '--output type=docker',
   'output-tar': '--output type=tar',

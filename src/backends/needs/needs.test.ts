@@ -77,6 +77,7 @@ const EXAMPLES: Readonly<Record<Feature, Example>> = {
   },
   'compression-none': { request: { outputs: [{ kind: 'image', compression: 'none' }] } },
   'force-compression': { request: { outputs: [{ kind: 'image', forceCompression: true }] } },
+  'push-by-digest': { request: { outputs: [{ kind: 'image', push: true, pushByDigest: true }] } },
   'output-oci': { request: { outputs: [{ kind: 'oci', destination: 'o', tar: true }] } },
   'output-docker': { request: { outputs: [{ kind: 'docker', destination: 'o' }] } },
   'output-tar': { request: { outputs: [{ kind: 'tar', destination: 'o' }] } },

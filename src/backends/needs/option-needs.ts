@@ -43,6 +43,8 @@ const TESTS: Partial<Readonly<Record<Feature, Test>>> = {
   strict: ({ strict }) => strict === true,
   'compression-zstd': ({ outputs = [] }) => outputs.some((output) => compressionOf(output).compression === 'zstd'),
   'compression-none': ({ outputs = [] }) => outputs.some((output) => compressionOf(output).compression === 'none'),
+  'push-by-digest': ({ outputs = [] }) =>
+    outputs.some((output) => output.kind === 'image' && output.pushByDigest === true),
   'force-compression': ({ outputs = [] }) => outputs.some((output) => compressionOf(output).forceCompression === true),
   'output-oci': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'oci'),
   'output-docker': ({ outputs = [] }) => outputs.some(({ kind }) => kind === 'docker'),

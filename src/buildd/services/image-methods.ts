@@ -133,7 +133,7 @@ async function requireFormat(
 }
 
 function toPush(request: PushRequest): Parameters<BuildBackend['pushImage']>[0] {
-  const { image, destination, format, removeSignatures } = request;
+  const { image, destination, format, removeSignatures, byDigest } = request;
   // The types of an image's documents were decided when it was built, and its digest holds for them.
   if (format !== '')
     throw unsupportedField('format', 'an image is pushed as it was built', 'Build it with this format.');
@@ -141,6 +141,7 @@ function toPush(request: PushRequest): Parameters<BuildBackend['pushImage']>[0] 
   return {
     image,
     ...(destination === '' ? {} : { destination: stripScheme(destination) }),
+    ...(byDigest ? { byDigest } : {}),
     ...signIn(request, destination || image),
     ...readCompression(request),
   };

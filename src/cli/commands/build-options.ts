@@ -27,7 +27,7 @@ export const BUILD_OPTIONS = {
     kind: 'list',
     short: 'o',
     placeholder: 'OUTPUT',
-    help: 'Where the result goes: type=image|registry|oci|docker|tar|local|cacheonly[,dest=PATH][,compression=gzip|zstd|none][,compression-level=N][,force-compression=true]; "DIR" is type=local, "-" a tar on standard output',
+    help: 'Where the result goes: type=image|registry|oci|docker|tar|local|cacheonly[,dest=PATH][,compression=gzip|zstd|none][,compression-level=N][,force-compression=true][,push-by-digest=true]; "DIR" is type=local, "-" a tar on standard output',
     complete: 'directory',
   },
   push: { kind: 'boolean', help: 'Push every tag after the build' },

@@ -34,6 +34,8 @@ describe('requireGrants()', () => {
     [{ request: { secrets: { npm: { kind: 'file', path: '/etc/npmrc' } } } }, 'fs.read=/etc/npmrc'],
     [{ request: { outputs: [{ kind: 'local', destination: '../out' }] } }, `fs.write=${root}/out`],
     [{ request: { cacheTo: [{ kind: 'local', directory: '../cache', mode: 'min' }] } }, `fs.write=${root}/cache`],
+    [{ request: { cacheMountsTo: [{ kind: 'local', directory: '../m' }] } }, `fs.write=${root}/m`],
+    [{ request: { cacheMountsFrom: [{ kind: 'local', directory: '../m' }] } }, `fs.read=${root}/m`],
   ])('refuses %j until it is granted, and says how', (asked, grant) => {
     expect(() => ask(asked)).toThrow(
       expect.objectContaining({ code: 'NOT_ALLOWED', hint: expect.stringContaining(`--allow ${grant}`) }),

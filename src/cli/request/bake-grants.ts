@@ -97,7 +97,7 @@ function pathsOf(request: BakeTargetRequest, { reads, writes }: Grants, { cwd, e
 const REMOTE = /^(?:[a-z+]+:\/\/|[\w.-]+@[\w.-]+:|target:|input:)/;
 
 function readPaths(request: BakeTargetRequest): readonly string[] {
-  const { context, dockerfile, buildContexts = {}, secrets = {}, cacheFrom = [] } = request;
+  const { context, dockerfile, buildContexts = {}, secrets = {}, cacheFrom = [], cacheMountsFrom = [] } = request;
   const isLocal = context.kind === 'directory';
   return [
     ...(isLocal ? [context.path] : []),
@@ -107,14 +107,14 @@ function readPaths(request: BakeTargetRequest): readonly string[] {
       return REMOTE.test(value) ? [] : [value];
     }),
     ...Object.values(secrets).flatMap((secret) => (secret.kind === 'file' ? [secret.path] : [])),
-    ...cacheFrom.flatMap((cache) => (cache.kind === 'local' ? [cache.directory] : [])),
+    ...[...cacheFrom, ...cacheMountsFrom].flatMap((cache) => (cache.kind === 'local' ? [cache.directory] : [])),
   ];
 }
 
-function writtenPaths({ outputs = [], cacheTo = [] }: BakeTargetRequest): readonly string[] {
+function writtenPaths({ outputs = [], cacheTo = [], cacheMountsTo = [] }: BakeTargetRequest): readonly string[] {
   return [
     ...outputs.flatMap((output) => ('destination' in output && output.destination !== '-' ? [output.destination] : [])),
-    ...cacheTo.flatMap((cache) => (cache.kind === 'local' ? [cache.directory] : [])),
+    ...[...cacheTo, ...cacheMountsTo].flatMap((cache) => (cache.kind === 'local' ? [cache.directory] : [])),
   ];
 }
 

@@ -128,6 +128,10 @@ describe('createBuildRequest()', () => {
         ],
       },
     ],
+    [
+      ['-o', 'type=registry,name=example.com/app,push-by-digest=true,name-canonical=true'],
+      { tags: ['example.com/app'], outputs: [{ kind: 'image', push: true, pushByDigest: true }] },
+    ],
     [['--platform', 'linux/amd64, linux/arm64', '--platform=linux/amd64'], { platform: 'linux/amd64,linux/arm64' }],
     [['-o', 'type=image,oci-mediatypes=false'], { format: 'docker' }],
     [['-o', 'type=oci,dest=x.tar,oci-mediatypes=false', '-o', 'type=image'], { format: 'docker' }],

@@ -19,8 +19,8 @@ type OutputType = (typeof TYPES)[number];
 const COMPRESSION = ['compression', 'compression-level', 'force-compression'];
 
 const ATTRIBUTES: Readonly<Record<OutputType, readonly string[]>> = {
-  image: ['name', 'push', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
-  registry: ['name', 'push', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
+  image: ['name', 'push', 'push-by-digest', 'name-canonical', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
+  registry: ['name', 'push', 'push-by-digest', 'name-canonical', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
   oci: ['dest', 'tar', 'name', ...COMPRESSION, 'oci-mediatypes', 'rewrite-timestamp'],
   docker: ['dest', 'name', ...COMPRESSION, 'rewrite-timestamp'],
   tar: ['dest', 'rewrite-timestamp'],
@@ -108,9 +108,13 @@ function toOutput(type: OutputType, attributes: ReadonlyMap<string, string>, tex
   const destination = attributes.get('dest');
   switch (type) {
     case 'image':
-      return { kind: 'image', push: readFlag(attributes, 'push', false), ...readCompression(attributes) };
-    case 'registry':
-      return { kind: 'image', push: readFlag(attributes, 'push', true), ...readCompression(attributes) };
+    case 'registry': {
+      const push = readFlag(attributes, 'push', type === 'registry');
+      const pushByDigest = readFlag(attributes, 'push-by-digest', false);
+      // What is pushed by digest is told with its digest in any case.
+      readFlag(attributes, 'name-canonical', false);
+      return { kind: 'image', push, ...(pushByDigest ? { pushByDigest } : {}), ...readCompression(attributes) };
+    }
     case 'cacheonly':
       return { kind: 'cacheonly' };
     case 'oci': {

@@ -12,6 +12,8 @@ export function toBuildArguments(target: BakeTarget): readonly string[] {
     ...each('build-arg', pairs(target.args)),
     ...each('cache-from', target['cache-from']),
     ...each('cache-to', target['cache-to']),
+    ...each('cache-mounts-from', target['cache-mounts-from']),
+    ...each('cache-mounts-to', target['cache-mounts-to']),
     ...each('build-context', contexts),
     ...each('allow', target.entitlements),
     ...each(

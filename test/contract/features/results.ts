@@ -184,6 +184,26 @@ export const RESULT_CASES = {
       expect(new Set(layers.map((layer) => layer.mediaType))).toEqual(new Set([MEDIA_TYPE_PLAIN]));
     },
   },
+  'push-by-digest': {
+    ask: ({ around, nonce }) => ({
+      files: { file: nonce },
+      lines: ['FROM scratch', 'COPY file /'],
+      request: {
+        tags: [`${around.registry}/untagged-${nonce}`],
+        outputs: [{ kind: 'image', push: true, pushByDigest: true }],
+      },
+    }),
+    observe: async ({ subject, around, nonce }, ask) => {
+      const { result } = await subject.build(ask);
+      const repository = `untagged-${nonce}`;
+      const [{ digest } = { digest: '' }, ...others] = result.pushed ?? [];
+      expect(others).toEqual([]);
+      expect(result.pushed?.[0]?.reference).toBe(`${around.registry}/${repository}@${digest}`);
+      expect((await fetchManifest(around.registry, `${repository}@${digest}`)).digest).toBe(digest);
+      // A repository without a tag is not even listed as one.
+      expect((await fetch(`http://${around.registry}/v2/${repository}/tags/list`)).status).toBe(404);
+    },
+  },
   'output-load': {
     ask: ({ nonce }) => ({
       files: { file: nonce },
