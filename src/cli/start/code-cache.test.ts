@@ -28,7 +28,7 @@ const onlyFile = (): string => {
 describe('openCodeCache()', () => {
   it('gives back what was written, for this user alone', () => {
     open()?.write('key', CODE);
-    expect(open()?.read('key')).toEqual({ code: CODE, isFresh: true });
+    expect(open()?.read('key')).toMatchObject({ code: CODE, isFresh: true });
     expect(fs.statSync(directory()).mode & 0o777).toBe(0o700);
     expect(fs.statSync(onlyFile()).mode & 0o777).toBe(0o600);
   });
@@ -93,11 +93,19 @@ describe('openCodeCache()', () => {
     expect(fs.readdirSync(home)).toEqual([]);
   });
 
-  it('counts a file of another day as one to be written anew', () => {
-    open()?.write('key', CODE);
-    const yesterday = Date.now() / 1000 - 90_000;
-    fs.utimesSync(onlyFile(), yesterday, yesterday);
-    expect(open()?.read('key')).toEqual({ code: CODE, isFresh: false });
+  it.each([
+    // Seconds since it was first written, and since it was last written.
+    ['nothing but the first run', 0, 5, true],
+    ['nothing but the first run, a while ago', 0, 15, false],
+    ['an hour of runs', 3600, 1800, true],
+    ['an hour of runs, and none for as long', 3600, 3700, false],
+    ['weeks of runs', 30 * 86_400, 80_000, true],
+    ['weeks of runs, but another day', 30 * 86_400, 90_000, false],
+  ])('follows the runs soon at first, then ever less often: %s', (_, spanSeconds, ageSeconds, isFresh) => {
+    const written = Date.now() / 1000 - ageSeconds;
+    open()?.write('key', CODE, (written - spanSeconds) * 1000);
+    fs.utimesSync(onlyFile(), written, written);
+    expect(open()?.read('key')).toMatchObject({ code: CODE, isFresh });
   });
 
   it('removes what was not written for a month', () => {

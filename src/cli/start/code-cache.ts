@@ -5,6 +5,8 @@ import { isAbsolute, join } from 'node:path';
 /** What V8 compiled of some modules. */
 export interface CompiledCode {
   readonly code: ReadonlyMap<string, Buffer>;
+  /** When it was first written, in milliseconds. */
+  readonly madeMs: number;
   /** False when it is time to write it anew: V8 compiles a function when it is called, and later runs call others. */
   readonly isFresh: boolean;
 }
@@ -15,7 +17,8 @@ export interface CompiledCode {
  */
 export interface CodeCache {
   read(key: string): CompiledCode | undefined;
-  write(key: string, code: CompiledCode['code']): void;
+  /** `madeMs` is that of the code which this one follows; default now. */
+  write(key: string, code: CompiledCode['code'], madeMs?: number): void;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -24,14 +27,16 @@ type Env = Readonly<Record<string, string | undefined>>;
 interface Head {
   readonly format: typeof FORMAT;
   readonly key: string;
+  readonly madeMs: number;
   readonly modules: ReadonlyArray<readonly [name: string, sizeBytes: number]>;
   /** SHA-256 of what follows: V8 itself does not verify it, and a power cut may leave a file with holes. */
   readonly digest: string;
 }
 
-const FORMAT = 'zlayer code 1';
+const FORMAT = 'zlayer code 2';
 const ALIGNMENT = 8;
 const MAX_BYTES = 64 * 1024 * 1024;
+const SOON_MS = 10 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_AGE_MS = 30 * DAY_MS;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -50,13 +55,13 @@ export function openCodeCache(env: Env): CodeCache | undefined {
   const directory = join(...place);
   return {
     read: (key) => quietly(() => (isOwnDirectory(directory, user) ? readCode({ directory, user }, key) : undefined)),
-    write: (key, code) => {
+    write: (key, code, madeMs = Date.now()) => {
       quietly(() => {
         // Whose directory it is matters: root with a user's HOME would leave folders there that the user cannot change.
         if (fs.statSync(place[0]).uid !== user) return;
         fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
         if (!isOwnDirectory(directory, user)) return;
-        writeCode(directory, key, code);
+        writeCode(directory, key, { code, madeMs });
         removeOld(directory);
       });
     },
@@ -89,14 +94,22 @@ function readCode(
     if (!stat.isFile() || stat.uid !== user || (stat.mode & WRITABLE_BY_OTHERS) !== 0 || stat.size > MAX_BYTES) return;
     const bytes = Buffer.allocUnsafeSlow(stat.size);
     if (fs.readSync(file, bytes) !== stat.size) return;
-    const code = decode(bytes, key);
-    return code && { code, isFresh: Math.abs(Date.now() - stat.mtimeMs) < DAY_MS };
+    const found = decode(bytes, key);
+    return found && { ...found, isFresh: isFresh(found.madeMs, stat.mtimeMs) };
   } finally {
     fs.closeSync(file);
   }
 }
 
-function decode(bytes: Buffer, key: string): CompiledCode['code'] | undefined {
+/** The first runs may be odd ones, such as a build that fails: they are followed soon, the later ones ever less often. */
+function isFresh(madeMs: number, writtenMs: number): boolean {
+  const interval = Math.min(Math.max(writtenMs - madeMs, SOON_MS), DAY_MS);
+  return Math.abs(Date.now() - writtenMs) < interval;
+}
+
+type KeptCode = Pick<CompiledCode, 'code' | 'madeMs'>;
+
+function decode(bytes: Buffer, key: string): KeptCode | undefined {
   const end = bytes.indexOf('\n') + 1;
   const head = JSON.parse(bytes.toString('latin1', 0, end)) as Head;
   if (head.format !== FORMAT || head.key !== key || head.digest !== sha256(bytes.subarray(end))) return undefined;
@@ -106,20 +119,20 @@ function decode(bytes: Buffer, key: string): CompiledCode['code'] | undefined {
     code.set(name, bytes.subarray(at, at + sizeBytes));
     at += padded(sizeBytes);
   }
-  return code;
+  return { code, madeMs: head.madeMs };
 }
 
-function encode(key: string, code: CompiledCode['code']): Buffer {
+function encode(key: string, { code, madeMs }: KeptCode): Buffer {
   const body = Buffer.concat(
     [...code.values()].flatMap((each) => [each, Buffer.alloc(padded(each.length) - each.length)]),
   );
   const modules = [...code].map(([name, { length }]) => [name, length] as const);
-  const head = JSON.stringify({ format: FORMAT, key, modules, digest: sha256(body) } satisfies Head);
+  const head = JSON.stringify({ format: FORMAT, key, madeMs, modules, digest: sha256(body) } satisfies Head);
   const escaped = head.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return Buffer.concat([Buffer.from(`${escaped.padEnd(padded(escaped.length + 1) - 1)}\n`, 'latin1'), body]);
 }
 
-function writeCode(directory: string, key: string, code: CompiledCode['code']): void {
+function writeCode(directory: string, key: string, code: KeptCode): void {
   const name = fileNameOf(key);
   const temporary = join(directory, `${name}.${randomBytes(6).toString('hex')}`);
   try {

@@ -75,7 +75,7 @@ export function createModuleLoader(deps: ModuleLoaderDeps): ModuleLoader {
   const keep = (under: string, before: CompiledCode | undefined, loaded: readonly LoadedCode[]): void => {
     if (cache === undefined || loaded.length === 0) return;
     if (before?.isFresh === true && loaded.every(({ isCached }) => isCached)) return;
-    cache.write(under, new Map([...(before?.code ?? []), ...loaded.map(codeOf)]));
+    cache.write(under, new Map([...(before?.code ?? []), ...loaded.map(codeOf)]), before?.madeMs);
   };
   const save = (): void => {
     const loaded = [...modules.values()];
