@@ -195,6 +195,12 @@ describe('zlayer build', () => {
     expect(stderr).toContain('  output local to out\n  output oci to i.tar\n  output tar to standard output\n');
   });
 
+  it('names what was pushed by the digest that it has there', async () => {
+    const receipt = { reference: 'docker.io/me/app:1', digest: fakeDigest('9'), mediaType: 'm', sizeBytes: 1 };
+    const { stderr } = await runFake(['build', '.'], createFakeBuilder({ result: { ...RESULT, pushed: [receipt] } }));
+    expect(stderr).toContain(`  pushed me/app:1@${fakeDigest('9')}\n`);
+  });
+
   it('counts a short build in milliseconds', async () => {
     const { stderr } = await runFake(['build', '.'], createFakeBuilder({ result: { ...RESULT, durationMs: 43.4 } }));
     expect(stderr).toContain('Built in 43ms (2 steps, 1 cached)');

@@ -1,5 +1,5 @@
 import type { BuildResult, BuiltImage, OutputInput } from '../../backends/index.ts';
-import { familiarReference, formatPlatform, parseReference } from '../../core/index.ts';
+import { type Digest, familiarReference, formatPlatform, parseReference } from '../../core/index.ts';
 import type { Style } from '../terminal/style.ts';
 import { formatDuration, formatSize } from '../terminal/units.ts';
 
@@ -15,6 +15,7 @@ export function formatResult(result: BuildResult, outputs: readonly OutputInput[
     ...(result.images ?? []).map((image) => ['image', `${image.digest}, ${describeSize(image)}`] as const),
     ['size', result.images === undefined ? describeSize(result) : formatSize(result.sizeBytes)],
     ...outputs.flatMap(outputRow),
+    ...(result.pushed ?? []).map(({ reference, digest }) => ['pushed', pinned(reference, digest)] as const),
   ];
   return [
     `${style.green(style.bold('Built'))} in ${formatTotal(result.durationMs)} (${count})`,
@@ -43,6 +44,11 @@ function outputRow(output: OutputInput): ReadonlyArray<readonly [string, string]
 /** The whole build is often so short that tenths of seconds tell nothing. */
 function formatTotal(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)}ms` : formatDuration(ms);
+}
+
+/** What others can name without it ever meaning something else. */
+function pinned(reference: string, digest: Digest): string {
+  return familiarReference({ ...parseReference(reference), digest });
 }
 
 /** A full reference as people write it. */
