@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BuildExtensionSchema, MessageInput } from '../../src/rpc/index.ts';
 import { TreeEntry_Type } from '../../src/rpc/index.ts';
 import { lacksPrograms } from '../support/host.ts';
+import { makeTempDir, removeTempDir } from '../support/temp-dir.ts';
 import { type Collected, collect } from './collect-events.ts';
 import { type BuildClient, type DaemonFixture, openDaemon } from './daemon-fixture.ts';
 import { all } from './upload.ts';
@@ -16,10 +17,10 @@ let fixture: DaemonFixture;
 let victim: BuildClient;
 let client: BuildClient;
 let allowed: string;
+let home: string;
 beforeAll(async () => {
-  fixture = await openDaemon();
-  allowed = writeFiles(join(fixture.directory, 'allowed'), { Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
-  await fixture.daemon.stop('it needs an allowed directory');
+  home = makeTempDir('allowed');
+  allowed = writeFiles(join(home, 'allowed'), { Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
   fixture = await openDaemon({
     allow: { contexts: [allowed], entitlements: [], secretEnvs: [], sshAgent: false, signIns: false },
   });
@@ -29,6 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   vi.unstubAllEnvs();
   await fixture?.close();
+  await removeTempDir(home);
 });
 
 type Extension = Exclude<MessageInput<typeof BuildExtensionSchema>, { readonly $typeName: string }>;
