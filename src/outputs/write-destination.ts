@@ -4,10 +4,12 @@ import { dirname, join, resolve } from 'node:path';
 import { finished, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { BuildError, isBuildError, type RunContext, throwIfCancelled, toBuildError } from '../core/index.ts';
+import { observeBytes } from './observe-bytes.ts';
 
 /** A file's path, `-` for standard output, or a stream, which is left open. */
 export type Destination = string | Writable;
 
+/** A disk takes much in a short time. */
 const BYTES_PER_EVENT = 8 << 20;
 
 /**
@@ -22,27 +24,10 @@ export async function writeDestination(
 ): Promise<void> {
   if (destination instanceof Writable) await writeStream(destination, bytes, context);
   else if (destination === '-') await writeStream(process.stdout, bytes, context);
-  else await writeFileWhole(destination, observe(bytes, destination, context), context);
-}
-
-/** Passes bytes on and tells of them now and then, and at the end. */
-async function* observe(
-  bytes: AsyncIterable<Uint8Array>,
-  name: string,
-  context: RunContext,
-): AsyncGenerator<Uint8Array> {
-  const progress = { kind: 'transfer', direction: 'export', id: `export ${name}`, name } as const;
-  let currentBytes = 0;
-  let toldBytes = 0;
-  for await (const chunk of bytes) {
-    currentBytes += chunk.length;
-    if (currentBytes - toldBytes >= BYTES_PER_EVENT) {
-      toldBytes = currentBytes;
-      context.emit({ ...progress, time: Date.now(), currentBytes, done: false });
-    }
-    yield chunk;
+  else {
+    const told = { id: `export ${destination}`, name: destination, bytesPerEvent: BYTES_PER_EVENT };
+    await writeFileWhole(destination, observeBytes(bytes, told, context), context);
   }
-  context.emit({ ...progress, time: Date.now(), currentBytes, done: true });
 }
 
 async function writeFileWhole(

@@ -1,8 +1,7 @@
 import { type BlobId, type BlobSource, BuildError, digestOf } from '../../core/index.ts';
-import { MEDIA_TYPES } from '../../oci/index.ts';
 import type { CacheStorage, GhaLocation } from '../types.ts';
 import { createGhaClient, type GhaClient, type GhaEntry } from './gha-client.ts';
-import { readSmall, stageInStore, uploadImage } from './upload-image.ts';
+import { readManifestObject, stageInStore, uploadImage } from './upload-image.ts';
 
 /**
  * A cache in the cache service of GitHub Actions: an entry for each blob, and a new one for the manifest with every write,
@@ -28,10 +27,7 @@ export function createGhaStorage(location: GhaLocation): CacheStorage {
       const entry =
         digest === undefined ? await client().find(manifests, context) : await findBlob(client(), digest, context);
       if (entry === undefined) return undefined;
-      const bytes = await readSmall(entry.read(context));
-      if (bytes === undefined) throw new BuildError('IMAGE_INVALID', 'its manifest is too large');
-      const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf(bytes), size: bytes.length };
-      return { bytes, descriptor };
+      return readManifestObject(entry.read(context));
     },
     openBlob: async function* (blob, context) {
       const entry = await findBlob(client(), blob.digest, context);

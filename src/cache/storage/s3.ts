@@ -1,8 +1,7 @@
-import { type BlobId, BuildError, digestHex, digestOf, isBuildError } from '../../core/index.ts';
-import { MEDIA_TYPES } from '../../oci/index.ts';
+import { type BlobId, digestHex, digestOf, isBuildError } from '../../core/index.ts';
 import type { CacheStorage, S3Location } from '../types.ts';
 import { createS3Client, type S3Client } from './s3-client.ts';
-import { readSmall, stageInStore, uploadImage } from './upload-image.ts';
+import { readManifestObject, stageInStore, uploadImage } from './upload-image.ts';
 
 /** A cache in a bucket: blobs by digest, which several caches share, and a manifest by the cache's name. */
 export function createS3Storage(location: S3Location): CacheStorage {
@@ -19,10 +18,7 @@ export function createS3Storage(location: S3Location): CacheStorage {
     readManifest: async (context, digest) => {
       const key = digest === undefined ? manifestKey : blobKey({ digest });
       try {
-        const bytes = await readSmall(client().get(key, context));
-        if (bytes === undefined) throw new BuildError('IMAGE_INVALID', 'its manifest is too large');
-        const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf(bytes), size: bytes.length };
-        return { bytes, descriptor };
+        return await readManifestObject(client().get(key, context));
       } catch (error) {
         if (isBuildError(error, 'BLOB_MISSING')) return undefined;
         throw error;

@@ -1,6 +1,7 @@
-import type { BlobId, BlobSource, RunContext } from '../../core/index.ts';
-import { blobOf, parseManifest, readVerified } from '../../oci/index.ts';
+import { type BlobId, type BlobSource, BuildError, digestOf, type RunContext } from '../../core/index.ts';
+import { blobOf, MEDIA_TYPES, parseManifest, readVerified } from '../../oci/index.ts';
 import { compressLayers } from '../../outputs/index.ts';
+import type { FetchedManifest } from '../../registry/index.ts';
 import type { OutgoingCache } from '../types.ts';
 
 const UPLOADS_AT_ONCE = 4;
@@ -36,6 +37,14 @@ export async function uploadImage(sink: ObjectSink, cache: OutgoingCache, contex
 /** Compresses layers into the store: the write that follows finds them there. */
 export async function stageInStore({ store, ...image }: OutgoingCache, context: RunContext): Promise<void> {
   await (await compressLayers(store, image, context)).close();
+}
+
+/** The manifest of a cache, as a store of objects has it. @throws BuildError `IMAGE_INVALID` for one that is too large. */
+export async function readManifestObject(body: AsyncIterable<Uint8Array>): Promise<FetchedManifest> {
+  const bytes = await readSmall(body);
+  if (bytes === undefined) throw new BuildError('IMAGE_INVALID', 'its manifest is too large');
+  const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf(bytes), size: bytes.length };
+  return { bytes, descriptor };
 }
 
 /** Reads a small object whole; undefined when it is larger than any manifest. */

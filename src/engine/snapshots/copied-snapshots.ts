@@ -16,22 +16,15 @@ import type { ActiveSnapshot, LayerStack, Snapshots } from './types.ts';
 /** Trees that wait for a next step: one for each branch of a build that is worked on, more or less. */
 const MAX_WAITING = 4;
 
-/** A tree that a step works on. */
-interface WorkingTree extends ActiveSnapshot {
-  /** What changes from now on has a later status time, in nanoseconds. */
-  sinceNs: bigint;
-}
-
 /**
  * Snapshots for a store whose file system takes no overlay, such as that of a container's root: a step works on a copy of all
  * its layers, and what it changed is found by the status times, which no program can set (the way of kaniko, without its
  * root). The tree of a step that ended is handed to the next step on that chain; nothing is kept beyond the process.
  */
 export function createCopiedSnapshots(deps: SnapshotContext): Snapshots {
-  const waiting = new Map<string, WorkingTree>();
+  const waiting = new Map<string, ActiveSnapshot>();
   const readable = new Map<string, Promise<ActiveSnapshot>>();
-  const working = new Map<string, WorkingTree>();
-  const keep = async (key: string, tree: WorkingTree): Promise<void> => {
+  const keep = async (key: string, tree: ActiveSnapshot): Promise<void> => {
     const replaced = waiting.get(key);
     waiting.delete(key);
     waiting.set(key, tree);
@@ -55,31 +48,25 @@ export function createCopiedSnapshots(deps: SnapshotContext): Snapshots {
       const left = waiting.get(key);
       waiting.delete(key);
       const tree = left ?? (await unpackTree(deps, stack, context));
-      const ready = { ...tree, sinceNs: await markNow(tree.dir) };
-      working.set(tree.dir, ready);
-      return ready;
+      await markNow(tree);
+      return tree;
     },
     commit: async ({ active, parents, clampMtime, madePaths = [] }, context) => {
-      const tree = working.get(active.dir)!;
-      working.delete(active.dir);
       try {
         const view = await deps.layers.view(parents.layers, context);
-        const place = { kind: deps.kind, directory: tree.upperDir, sinceNs: tree.sinceNs, madePaths };
+        const place = { kind: deps.kind, directory: active.upperDir, sinceNs: markOf(active), madePaths };
         const changes = changesOfTree(place, view, context.signal);
         const layer = await commitLayer(deps.store, { changes, clampMtime, lease: parents.lease }, context);
         // Times that the layer has not would be seen by the next step.
-        if (clampMtime === undefined) await keep(snapshotKey([...parents.layers, layer]), tree);
-        else await discard(tree);
+        if (clampMtime === undefined) await keep(snapshotKey([...parents.layers, layer]), active);
+        else await discard(active);
         return layer;
       } catch (error) {
-        await discard(tree);
+        await discard(active);
         throw error;
       }
     },
-    discard: async (active) => {
-      working.delete(active.dir);
-      await discard(active);
-    },
+    discard,
     unpack: (items, directory, context) =>
       extractTar({ kind: deps.kind, directory }, (feed) => feedItems(items, feed), context.signal),
     close: async () => {
@@ -93,11 +80,11 @@ export function createCopiedSnapshots(deps: SnapshotContext): Snapshots {
   };
 }
 
-async function unpackTree(deps: SnapshotContext, stack: LayerStack, context: RunContext): Promise<WorkingTree> {
+async function unpackTree(deps: SnapshotContext, stack: LayerStack, context: RunContext): Promise<ActiveSnapshot> {
   const view = await deps.layers.view(stack.layers, context);
   const dir = await deps.store.makeTempDir('step');
   const upperDir = join(dir, 'tree');
-  const tree = { dir, lowerDirs: [], upperDir, workDir: join(dir, 'work'), sinceNs: 0n };
+  const tree = { dir, lowerDirs: [], upperDir, workDir: join(dir, 'work') };
   try {
     makeOpenDirectory(upperDir);
     await extractTar(
@@ -125,16 +112,29 @@ function* itemsFor(kind: WorkingKind, view: FileTree): Generator<LayerEntry> {
   }
 }
 
-/** The time of the file system's clock, once that has gone on: it ticks some hundred times in a second. */
-async function markNow(dir: string): Promise<bigint> {
-  const path = join(dir, 'mark');
-  const touch = (): bigint => {
-    writeFileSync(path, 'x');
-    return lstatSync(path, { bigint: true }).ctimeNs;
-  };
-  const now = touch();
-  while (touch() <= now) await setImmediate();
-  return now;
+/** Marks the time, and lets the file system's clock go on: what is changed afterwards is later than the mark. */
+async function markNow(tree: ActiveSnapshot): Promise<void> {
+  writeFileSync(markPath(tree), 'x');
+  const clock = join(tree.dir, 'clock');
+  const now = markOf(tree);
+  do {
+    writeFileSync(clock, 'x');
+    // It ticks some hundred times in a second.
+    await setImmediate();
+  } while (statusNs(clock) <= now);
+}
+
+/** Nanoseconds. */
+function markOf(tree: ActiveSnapshot): bigint {
+  return statusNs(markPath(tree));
+}
+
+function markPath({ dir }: ActiveSnapshot): string {
+  return join(dir, 'mark');
+}
+
+function statusNs(path: string): bigint {
+  return lstatSync(path, { bigint: true }).ctimeNs;
 }
 
 async function discard({ dir }: ActiveSnapshot): Promise<void> {

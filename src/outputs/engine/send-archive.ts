@@ -1,4 +1,5 @@
 import { type Digest, isBuildError, type RunContext } from '../../core/index.ts';
+import { observeBytes } from '../observe-bytes.ts';
 
 /** An archive for an engine, and how it gets there. */
 export interface Sending {
@@ -19,32 +20,13 @@ const BYTES_PER_EVENT = 1 << 20;
  * @throws BuildError as `send` and `encode`.
  */
 export async function sendArchive({ engine, skip, encode, send }: Sending, context: RunContext): Promise<void> {
-  const sendOnce = (left: ReadonlySet<Digest>): Promise<void> => send(observe(encode(left), engine, context));
+  const name = `load into ${engine}`;
+  const told = { id: name, name, bytesPerEvent: BYTES_PER_EVENT };
+  const sendOnce = (left: ReadonlySet<Digest>): Promise<void> => send(observeBytes(encode(left), told, context));
   try {
     await sendOnce(skip);
   } catch (error) {
     if (skip.size === 0 || !isBuildError(error, 'OUTPUT_FAILED')) throw error;
     await sendOnce(new Set());
   }
-}
-
-/** Passes bytes on and tells of them. */
-async function* observe(
-  bytes: AsyncIterable<Uint8Array>,
-  engine: string,
-  context: RunContext,
-): AsyncGenerator<Uint8Array> {
-  const name = `load into ${engine}`;
-  const progress = { kind: 'transfer', direction: 'export', id: name, name } as const;
-  let currentBytes = 0;
-  let toldBytes = 0;
-  for await (const chunk of bytes) {
-    currentBytes += chunk.length;
-    if (currentBytes - toldBytes >= BYTES_PER_EVENT) {
-      toldBytes = currentBytes;
-      context.emit({ ...progress, time: Date.now(), currentBytes, done: false });
-    }
-    yield chunk;
-  }
-  context.emit({ ...progress, time: Date.now(), currentBytes, done: true });
 }
