@@ -1,6 +1,6 @@
 import { BuildError, type Digest, type RunContext, toBuildError } from '../core/index.ts';
 import type { LayerRef } from '../oci/index.ts';
-import { type Lease, readThrough, type Store } from '../store/index.ts';
+import { readThrough, type Store } from '../store/index.ts';
 import { CACHE_CONFIG_TYPE, encodeCache } from './cache-document.ts';
 import { toCacheImage } from './cache-image.ts';
 import { compressionOf } from './compression-of.ts';
@@ -30,7 +30,7 @@ export interface ExportInput {
 export async function exportCache(deps: ExportDeps, input: ExportInput, context: RunContext): Promise<void> {
   const lease = await deps.store.openLease();
   try {
-    await writeCache(deps, { ...input, lease }, context);
+    await writeCache(deps, input, context);
   } catch (thrown) {
     const error = toBuildError(thrown);
     if (input.target.ignoreError !== true || error.code === 'CANCELLED') throw error;
@@ -43,7 +43,7 @@ export async function exportCache(deps: ExportDeps, input: ExportInput, context:
 
 async function writeCache(
   { store, storage, fetchLayer }: ExportDeps,
-  { target, records, bases }: ExportInput & { readonly lease: Lease },
+  { target, records, bases }: ExportInput,
   context: RunContext,
 ): Promise<void> {
   const { configBytes, carried } = encodeCache(records, bases);

@@ -1,4 +1,4 @@
-import { isBuildError, type RunContext } from '../core/index.ts';
+import { isBuildError, type RunContext, withoutTransfers } from '../core/index.ts';
 import { type Descriptor, isIndexType, readDocument, selectManifest } from '../oci/index.ts';
 import { platformError } from '../registry/index.ts';
 import { checkReferrers, copyReferrers } from './copy-referrers.ts';
@@ -46,8 +46,4 @@ async function chooseRoot({ name, root, blobs }: ImageSource, { platform }: Copy
     descriptor = entry;
   }
   return descriptor;
-}
-
-function withoutTransfers({ signal, emit }: RunContext): RunContext {
-  return { signal, emit: (event) => (event.kind === 'transfer' ? undefined : emit(event)) };
 }

@@ -11,7 +11,7 @@ import {
   writeLayout,
   writeRegistryOutput,
 } from '../outputs/index.ts';
-import { pushImage, type RegistryClient, runAll } from '../registry/index.ts';
+import { pushImage, type RegistryClient, runEach } from '../registry/index.ts';
 import { checkMembers } from './check-members.ts';
 import type { CopiedImage, CopyDeps, ImagePlace, ImageSource } from './types.ts';
 
@@ -103,21 +103,15 @@ async function writeToStore(deps: CopyDeps, copy: Copy<Place<'store'>>, context:
   const lease = await store.openLease();
   try {
     const blobs = await listImageBlobs(source.blobs, [root]);
-    const waiting = blobs.values();
-    const work = async (): Promise<void> => {
-      for (const descriptor of waiting) {
-        const blob = blobOf(descriptor);
-        const isHere = await lease.pinBlob(blob);
-        counts[isHere ? 'existed' : 'sent'] += 1;
-        if (!isHere) await store.blobs.write(blob, source.blobs.open(blob));
-        const [origin] = source.originsOf(blob);
-        if (origin !== undefined) await store.records.put('origins', blob.digest, [origin]);
-      }
+    const work = async (descriptor: Descriptor): Promise<void> => {
+      const blob = blobOf(descriptor);
+      const isHere = await lease.pinBlob(blob);
+      counts[isHere ? 'existed' : 'sent'] += 1;
+      if (!isHere) await store.blobs.write(blob, source.blobs.open(blob));
+      const [origin] = source.originsOf(blob);
+      if (origin !== undefined) await store.records.put('origins', blob.digest, [origin]);
     };
-    await runAll(
-      Array.from({ length: PARALLEL_WRITES }, () => work),
-      context,
-    );
+    await runEach(blobs, { atOnce: PARALLEL_WRITES, work }, context);
     await store.sync(blobs.map(blobOf));
     await store.images.set([name], layoutEntry(root, undefined));
     return counts;

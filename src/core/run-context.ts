@@ -7,6 +7,11 @@ export interface RunContext {
   readonly emit: (event: BuildEvent) => void;
 }
 
+/** The same work, told of by somebody else: what it moves is part of something larger. */
+export function withoutTransfers({ signal, emit }: RunContext): RunContext {
+  return { signal, emit: (event) => (event.kind === 'transfer' ? undefined : emit(event)) };
+}
+
 /** @throws BuildError `CANCELLED` once the signal is aborted. */
 export function throwIfCancelled(signal: AbortSignal): void {
   if (signal.aborted) {

@@ -7,8 +7,9 @@ export { type PushedImage, type PushRequest, pushImage } from './push-image.ts';
 export { redactText } from './redact.ts';
 export type { ShortNames } from './registries-conf.ts';
 export { loadRegistryHosts, loadShortNames, type RegistryHostsOptions } from './registry-hosts.ts';
+export { readBytes } from './response-error.ts';
 export { isTransientStatus, parseRetryAfter, pause, retry, SYSTEM_TIMING, type Timing } from './retry.ts';
-export { runAll } from './run-all.ts';
+export { runAll, runEach } from './run-all.ts';
 export { eraseCredentials, type SavedCredentials, type SignIn, saveCredentials } from './save-credentials.ts';
 export { expandShortName } from './short-names.ts';
 export {

@@ -9,7 +9,7 @@ import {
   parentOf,
   textOfPath,
 } from '../../core/index.ts';
-import { invalid } from './mounts-document.ts';
+import { invalid, isCount } from './mounts-document.ts';
 
 /** Where the content of a file lies. */
 export interface Place {
@@ -31,12 +31,9 @@ export interface StoredName {
 }
 
 const LETTERS = { file: 'f', directory: 'd', symlink: 'l', hardlink: 'h' } as const;
-const TYPES: Readonly<Record<string, keyof typeof LETTERS>> = {
-  f: 'file',
-  d: 'directory',
-  l: 'symlink',
-  h: 'hardlink',
-};
+const TYPES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(LETTERS).map(([type, letter]) => [letter, type]),
+);
 
 /** A page ends behind a name whose hash says so: a change of one name leaves the other pages as they are. */
 const PAGE_MIN = 256;
@@ -135,10 +132,6 @@ function toName(fields: readonly unknown[], packs: readonly Digest[]): StoredNam
 function attributesOf({ xattrs }: FileContent): Pick<Entry, 'xattrs'> {
   if (xattrs === undefined) return {};
   return { xattrs: new Map(Object.entries(xattrs).map(([name, value]) => [name, Buffer.from(value, 'base64')])) };
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function asText(value: unknown): string {

@@ -1,4 +1,4 @@
-import { isBuildError, type RunContext } from '../../core/index.ts';
+import { isBuildError, type RunContext, withoutTransfers } from '../../core/index.ts';
 import type { CacheStorage } from '../types.ts';
 import { importMount } from './import-mount.ts';
 import { fetchMounts, type StoredMounts } from './open-mounts.ts';
@@ -79,16 +79,6 @@ function warn(what: string, why: unknown, context: RunContext): void {
   const reason = why instanceof Error ? why.message : String(why);
   const message = `${what}: ${reason.replace(/\.$/, '')}.`;
   context.emit({ kind: 'warning', time: Date.now(), code: 'CacheMountNotImported', message });
-}
-
-/** One transfer is told of for a mount, instead of one for each of its blobs. */
-function withoutTransfers(context: RunContext): RunContext {
-  return {
-    signal: context.signal,
-    emit: (event) => {
-      if (event.kind !== 'transfer') context.emit(event);
-    },
-  };
 }
 
 function startTransfer(

@@ -109,7 +109,8 @@ function isMount(value: Partial<MountsDocument['mounts'][number]> | null): boole
   );
 }
 
-function isCount(value: unknown): boolean {
+/** A whole number from zero on. */
+export function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 

@@ -8,7 +8,7 @@ import { PAGE_TYPE, type Pack, type StoredMount } from './mounts-document.ts';
 import type { Spool } from './spool.ts';
 import { type KnownName, readStamps, writeStamps } from './stamps.ts';
 import type { HeldMount } from './types.ts';
-import { createPackWriter, type PackFormat, type PendingPlace, settle } from './write-packs.ts';
+import { createPackWriter, each, type PackFormat, type PendingPlace, settle } from './write-packs.ts';
 
 /** A mount that is held, and how the target has it. */
 export interface MountPacking {
@@ -217,8 +217,4 @@ async function* counted(body: AsyncIterable<Uint8Array>, onBytes: (count: number
     onBytes(chunk.length);
     yield chunk;
   }
-}
-
-async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* chunks;
 }

@@ -106,6 +106,7 @@ async function gather(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
 }
 
-async function* each(chunks: readonly Buffer[]): AsyncGenerator<Uint8Array> {
+/** Bytes in memory as a stream. */
+export async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
 }

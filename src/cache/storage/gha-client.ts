@@ -4,11 +4,12 @@ import {
   DEFAULT_TIMEOUTS,
   type HttpRequest,
   type HttpResponse,
+  readBytes,
   type Transport,
 } from '../../registry/index.ts';
 import type { GhaLocation } from '../types.ts';
 import { readPatiently, sendPatiently } from './send-patiently.ts';
-import { readSmall } from './upload-image.ts';
+import { MAX_OBJECT_BYTES } from './upload-image.ts';
 
 /** Entries of the cache service. They never change; the service keeps them apart by branch, and removes old ones. */
 export interface GhaClient {
@@ -63,7 +64,7 @@ export function createGhaClient(location: GhaLocation, { env, blockBytes = BLOCK
       { method: 'POST', url: new URL(`${SERVICE}/${method}`, url), headers, body },
       context,
     );
-    const text = String((await readSmall(answer.body)) ?? '');
+    const text = String((await readBytes(answer.body, MAX_OBJECT_BYTES)) ?? '');
     if (answer.status !== 200) return { status: answer.status, value: undefined, text };
     return { status: 200, value: parseAnswer<T>(text), text };
   };

@@ -42,11 +42,13 @@ export async function runExec(deps: ExecDeps, input: ExecInput, context: RunCont
   const { kind } = executor.probe;
   if (!isWorkingKind(kind)) throw isolationMissing(executor.probe);
   const parents = { layers: baseLayers(input), lease: env.lease };
-  const base = await env.layers.view(parents.layers, context);
-  const user = resolveProcessUser(input.op.user, base);
+  const viewing = env.layers.view(parents.layers, context);
+  viewing.catch(() => undefined);
   const active = await snapshots.prepare(parents, context);
   let madePaths: readonly BytePath[];
   try {
+    const base = await viewing;
+    const user = resolveProcessUser(input.op.user, base);
     const place = { base, active, user, kind };
     ({ madePaths } = await runCommand(deps, { ...input, ...place, fromScratch: parents.layers.length === 0 }, context));
   } catch (error) {

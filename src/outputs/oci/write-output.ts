@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type BlobSource, BuildError, type Digest, type RunContext } from '../../core/index.ts';
 import type { Descriptor, Index } from '../../oci/index.ts';
 import { blobOf } from '../../oci/index.ts';
-import { runAll } from '../../registry/index.ts';
+import { runEach } from '../../registry/index.ts';
 import { type CompressedImage, type CompressOptions, compressLayers } from '../compress-layers.ts';
 import { type ArchiveMember, bytesMember, encodeArchive, fileMember } from '../encode-archive.ts';
 import { blobPath, listImageBlobs } from '../image-blobs.ts';
@@ -74,10 +74,16 @@ export async function writeOciOutput(
   }
 }
 
-/** What a layout is written from: the entries of its index, and every blob that they need with where it is read. */
+/** A blob, and where it is read. */
+interface LayoutBlob {
+  readonly blob: Descriptor;
+  readonly source: BlobSource;
+}
+
+/** What a layout is written from: the entries of its index, and every blob that they need. */
 export interface LayoutContent {
   readonly entries: readonly Descriptor[];
-  blobs(): AsyncIterable<{ readonly blob: Descriptor; readonly source: BlobSource }>;
+  blobs(): AsyncIterable<LayoutBlob>;
 }
 
 interface OpenedImages extends LayoutContent {
@@ -132,21 +138,15 @@ export async function writeLayout(
   const silent: RunContext = { ...context, emit: () => undefined };
   const counts = { written: 0, existed: 0 };
   try {
-    const waiting = opened.blobs();
-    const work = async (inner: RunContext): Promise<void> => {
-      for await (const { blob, source } of waiting) {
-        const file = join(target, blobPath(blob));
-        const isHere = statSync(file, { throwIfNoEntry: false })?.size === blob.size;
-        counts[isHere ? 'existed' : 'written'] += 1;
-        if (isHere) continue;
-        guardOutput(destination, () => mkdirSync(dirname(file), { recursive: true }));
-        await writeDestination(file, source.open(blobOf(blob)), inner);
-      }
+    const work = async ({ blob, source }: LayoutBlob, inner: RunContext): Promise<void> => {
+      const file = join(target, blobPath(blob));
+      const isHere = statSync(file, { throwIfNoEntry: false })?.size === blob.size;
+      counts[isHere ? 'existed' : 'written'] += 1;
+      if (isHere) return;
+      guardOutput(destination, () => mkdirSync(dirname(file), { recursive: true }));
+      await writeDestination(file, source.open(blobOf(blob)), inner);
     };
-    await runAll(
-      Array.from({ length: PARALLEL_FILES }, () => work),
-      silent,
-    );
+    await runEach(opened.blobs(), { atOnce: PARALLEL_FILES, work }, silent);
     const names = new Set(opened.entries.map(layoutName));
     const kept = (before?.manifests ?? []).filter((entry) => !names.has(layoutName(entry)));
     await writeDestination(join(target, 'oci-layout'), once(LAYOUT_FILE), silent);
